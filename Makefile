@@ -1,0 +1,62 @@
+# One verb per chore, the same here and in CI. `make help` lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help serve test check fix bench train bento doctor lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(VENV)/serve.done: deploy/serve.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo 'Python 3.11 is needed: make PYTHON=/path/to/python3.11 ...'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo 'The venv module is missing: apt-get install python3-venv'; exit 1; }
+	$(PIP) --require-hashes -r deploy/serve.lock
+	@touch $@
+
+$(VENV)/dev.done: $(VENV)/serve.done deploy/dev.lock
+	$(PIP) --require-hashes -r deploy/dev.lock
+	@touch $@
+
+# torch is pinned by version, not by hash: its CPU and CUDA builds carry the same number.
+$(VENV)/train.done: $(VENV)/serve.done deploy/train.lock
+	$(PIP) -r deploy/train.lock
+	@touch $@
+
+serve: $(VENV)/serve.done ## serve on 127.0.0.1:8001 with embedded defaults
+	HOST=$${HOST:-127.0.0.1} $(BIN)/bentoml serve service:RLService
+
+test: $(VENV)/dev.done $(VENV)/train.done ## run every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.done $(VENV)/train.done ## architecture, types, style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/dev.done ## put the style right
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: $(VENV)/dev.done $(VENV)/train.done ## compare with FastAPI + SB3, naive BentoML and a bare echo
+	$(BIN)/python -m benchmarks
+
+train: $(VENV)/train.done ## train the shipped bundles again (about 15 minutes)
+	$(BIN)/python -m rl_models train --data BTC=$${DATA:-../shared/data/crypto/BTCUSD_1h_2019-07_2022-02_raw.csv} --out rl_models/bundles
+
+bento: $(VENV)/serve.done ## build the Bento (bentoml containerize makes the image)
+	$(BIN)/python -m wiring register
+	$(BIN)/bentoml build
+
+doctor: $(VENV)/serve.done ## check settings, store, bundles, clock and upstreams
+	@$(BIN)/python -m wiring doctor
+
+lock: ## resolve the locks again
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/serve.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev -c deploy/serve.lock --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/dev.lock
+
+clean: ## remove the virtual environment and local state
+	rm -rf $(VENV) .data

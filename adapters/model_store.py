@@ -1,0 +1,40 @@
+"""BentoML's model store as the registry of policy bundles: a bundle is copied in whole and verified by its reader."""
+
+import shutil
+from pathlib import Path
+
+import bentoml
+from bentoml.exceptions import NotFound
+
+LABEL = "rl_policy_bundle"
+
+
+def register(bundle: Path, *, name: str, version: str, digest: str) -> str:
+    """Copy a verified bundle directory into the store; the tag. The same digest again changes nothing.
+
+    Raises ValueError when this name and version is there with another digest: a version never changes.
+    """
+    tag = f"{name}:{version}"
+    try:
+        known = bentoml.models.get(tag)
+    except NotFound:
+        with bentoml.models.create(tag, module=__name__, labels={LABEL: "1", "digest": _as_label(digest)}) as model:
+            shutil.copytree(bundle, Path(model.path) / "bundle", dirs_exist_ok=True)
+        return tag
+    if known.info.labels.get("digest") != _as_label(digest):
+        raise ValueError(f"{tag} is in the model store with another digest; give the bundle a new version")
+    return tag
+
+
+def bundle_directories() -> list[Path]:
+    """Where the store keeps each bundle, in no order."""
+    return [
+        Path(model.path) / "bundle"
+        for model in bentoml.models.list()
+        if model.info.labels.get(LABEL) == "1"
+    ]
+
+
+def _as_label(digest: str) -> str:
+    # Label values are at most 63 characters of a small alphabet; "sha256:" and the last digit do not fit.
+    return digest.removeprefix("sha256:")[:40]

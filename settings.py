@@ -1,0 +1,146 @@
+"""Every environment variable once: type, unit, range, default. The only reader of the environment."""
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from trading.errors import InvalidSetting
+
+SYMBOL_PATTERN = r"[A-Z0-9][A-Z0-9._/-]{0,31}"
+
+
+class LogLevel(StrEnum):
+    """How much the service logs."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class MarketSource(StrEnum):
+    """Where bars come from."""
+
+    SIMULATED = "simulated"
+    REPLAY = "replay"
+
+
+class Placement(StrEnum):
+    """Where the policy and the rule run: in each worker, or behind BentoML runner processes."""
+
+    INLINE = "inline"
+    PROCESS = "process"
+
+
+def _http_url(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
+        raise ValueError("must be an http:// or https:// URL without credentials")
+    return value
+
+
+HttpUrl = Annotated[str | None, AfterValidator(_http_url)]
+
+
+class Settings(BaseSettings):
+    """The knobs. A value outside its range stops the start."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    host: str = Field("0.0.0.0", description="Address to listen on; `make serve` sets 127.0.0.1.")  # noqa: S104 - containers publish it
+    port: int = Field(8001, ge=1, le=65535, description="TCP port.")
+    workers: int = Field(2, ge=1, le=64, description="Worker processes.")
+    log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
+    debug: bool = Field(False, description="Log at debug level and include timings of each adviser.")
+    data_dir: Path = Field(Path(".data"), description="Folder for what must outlive a process.")
+
+    market_source: MarketSource = Field(MarketSource.SIMULATED, description="simulated or replay.")
+    market_symbols: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("BTC", "ETH", "SOL"), description="Symbols of the simulated market, comma separated."
+    )
+    market_timeframe_s: int = Field(3600, ge=60, le=86400, description="Length of a simulated bar, seconds.")
+    market_speed: float = Field(1.0, gt=0, le=100_000, description="Market seconds per wall second.")
+    market_seed: int = Field(7, ge=0, le=2**32 - 1, description="Seed of the simulated market.")
+    replay_files: Annotated[dict[str, Path], NoDecode] = Field(
+        default_factory=dict, description="SYMBOL=FILE, comma separated: OHLCV files (CSV or parquet) to replay."
+    )
+
+    rl_model: str = Field("ensemble-btc-1h", description="NAME or NAME:VERSION of the default bundle.")
+    rl_models_path: Path | None = Field(None, description="Folder of bundles, searched before the model store.")
+    placement: Placement = Field(Placement.INLINE, description="inline or process.")
+    fallback_exposure: float = Field(1.0, gt=0, le=1, description="Target exposure of a fallback BUY.")
+
+    ab_testing_enabled: bool = Field(True, description="False gives everybody the fallback.")
+    rl_traffic_percentage: float = Field(0.1, ge=0, le=1, description="Share of users in the RL arm, 0..1.")
+
+    prediction_timeout_seconds: float = Field(5.0, gt=0, le=30, description="Deadline of a prediction.")
+    max_concurrent_requests: int = Field(100, ge=1, le=10_000, description="Requests at once in one worker.")
+    cache_ttl_seconds: float = Field(30.0, gt=0, le=3600, description="Life of a cached advice in process placement.")
+    signal_max_age_seconds: float = Field(60.0, gt=0, le=86400, description="Age over which a signal may not trade.")
+    max_price_gap: float = Field(
+        0.05, gt=0, le=1, description="Distance of a caller's price from the last close that blocks, a fraction."
+    )
+
+    trading_service_url: HttpUrl = Field(None, description="TradingService; unset: none.")
+    data_aggregator_url: HttpUrl = Field(None, description="DataAggregator; unset: none.")
+    adaptive_threshold_url: HttpUrl = Field(None, description="AdaptiveThreshold service; unset: none.")
+
+    @field_validator("market_symbols", mode="before")
+    @classmethod
+    def _split_symbols(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("replay_files", mode="before")
+    @classmethod
+    def _split_files(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        if any(not equals or not path for _, equals, path in pairs):
+            raise ValueError("must be SYMBOL=FILE, comma separated")
+        return {symbol: Path(path) for symbol, _, path in pairs}
+
+    @field_validator("market_symbols", "replay_files")
+    @classmethod
+    def _spell_symbols(cls, value: Any, info: ValidationInfo) -> Any:
+        for symbol in value:
+            if not re.fullmatch(SYMBOL_PATTERN, symbol):
+                raise ValueError(f"{symbol!r} is no symbol: it must match {SYMBOL_PATTERN}")
+        if info.field_name == "market_symbols" and len(set(value)) != len(value):
+            raise ValueError("names a symbol twice")
+        return value
+
+    @model_validator(mode="after")
+    def _replay_needs_files(self) -> "Settings":
+        if self.market_source is MarketSource.REPLAY and not self.replay_files:
+            raise ValueError("REPLAY_FILES must name at least one SYMBOL=FILE when MARKET_SOURCE is replay")
+        return self
+
+
+def read_settings() -> Settings:
+    """The settings from the environment. Raises InvalidSetting naming each bad variable, its value's fault and its range."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [_explain(item["loc"], item["msg"]) for item in error.errors(include_url=False, include_input=False)]
+        raise InvalidSetting("\n".join(lines)) from None
+
+
+def _explain(location: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not location:
+        return message
+    name = str(location[0])
+    return f"{name.upper()}: {message}. {Settings.model_fields[name].description}{_range(name)}"
+
+
+def _range(name: str) -> str:
+    bounds = []
+    for rule in Settings.model_fields[name].metadata:
+        for word, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):
+            if (bound := getattr(rule, word, None)) is not None:
+                bounds.append(f"{sign} {bound}")
+    return f" Range: {' and '.join(bounds)}." if bounds else ""

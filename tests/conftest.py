@@ -1,0 +1,43 @@
+"""What many tests need: the shared data folder, served processes, and a way to fail instead of skip."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip by name; with REQUIRE_ALL=1 (CI) a missing piece is a failure."""
+    if os.environ.get("REQUIRE_ALL") == "1":
+        pytest.fail(f"REQUIRE_ALL=1 and {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder `../shared` beside the project: market data and published vectors."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        skip_or_fail("../shared is not there")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data(shared: Path) -> Path:
+    """Real market data with its real defects."""
+    folder = shared / "data"
+    if not folder.is_dir():
+        skip_or_fail("../shared/data is not there")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wrk() -> str:
+    """The load generator of the distribution."""
+    command = shutil.which("wrk")
+    if command is None:
+        skip_or_fail("wrk is not installed")
+    return str(command)

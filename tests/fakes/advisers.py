@@ -1,0 +1,114 @@
+"""Fakes of the desk's ports: policies that answer, fail or dawdle, and a recorder that remembers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from trading.errors import NoMarketData, UnknownSymbol
+from trading.vocabulary import (
+    Action,
+    Advice,
+    Arm,
+    Assignment,
+    AssignmentReason,
+    ConfidenceReason,
+    Decision,
+    MarketView,
+    Reading,
+    Signal,
+)
+
+READING = Reading(confidence=0.85, rsi=65.0, change_percent=3.5, volume_usd=1.5e9, action=Action.BUY)
+NOON_S = 1_700_000_000.0
+
+
+def signal(symbol: str = "BTC", **changes: object) -> Signal:
+    """A signal of user123, changed where told."""
+    fields: dict[str, object] = {
+        "user_id": "user123",
+        "symbol": symbol,
+        "reading": READING,
+        "quote": None,
+        "sent_at_s": None,
+    }
+    return Signal(**(fields | changes))  # type: ignore[arg-type]
+
+
+def view(**changes: object) -> MarketView:
+    """A fresh market view, changed where told."""
+    fields: dict[str, object] = {
+        "as_of_s": NOON_S,
+        "now_s": NOON_S + 60,
+        "valid_until_s": NOON_S + 3600,
+        "timeframe_s": 3600,
+        "close": 100.0,
+        "ended": False,
+        "regime": None,
+    }
+    return MarketView(**(fields | changes))  # type: ignore[arg-type]
+
+
+@dataclass
+class FakeFeatures:
+    """Keeps trading.ports.Features: lists BTC, and EMPTY which has no bar yet."""
+
+    market: MarketView = field(default_factory=view)
+
+    def view(self, symbol: str) -> MarketView:
+        if symbol == "EMPTY":
+            raise NoMarketData
+        if symbol != "BTC":
+            raise UnknownSymbol(symbol)
+        return self.market
+
+
+@dataclass
+class FakePolicy:
+    """Keeps trading.ports.Policy: says `target`, or raises `error`; remembers what it was asked."""
+
+    model: str = "fake"
+    target: float = 1.0
+    error: Exception | None = None
+    asked: list[tuple[str, float, float]] = field(default_factory=list)
+
+    async def advise(self, symbol: str, reading: Reading, exposure: float, *, budget_s: float) -> Advice:
+        self.asked.append((symbol, exposure, budget_s))
+        if self.error is not None:
+            raise self.error
+        return Advice(
+            model=self.model,
+            version="1",
+            target_exposure=self.target,
+            scores=(self.target,),
+            confidence=None,
+            confidence_reason=ConfidenceReason.UNCALIBRATED,
+            reasoning=f"{self.model} says {self.target}",
+        )
+
+
+@dataclass
+class FakeAssigner:
+    """Keeps trading.ports.Assigner: everybody has the same arm."""
+
+    arm: Arm = Arm.RL
+
+    def assign(self, user_id: str) -> Assignment:
+        return Assignment(experiment="test", arm=self.arm, reason=AssignmentReason.HASH, stage="ramp")
+
+
+@dataclass
+class FakeRecorder:
+    """Keeps trading.ports.Recorder: remembers every decision."""
+
+    decisions: list[Decision] = field(default_factory=list)
+
+    def record(self, decision: Decision, *, seconds: float) -> None:
+        assert seconds >= 0.0
+        self.decisions.append(decision)
+
+
+def ticking(step_s: float) -> Iterator[float]:
+    """A monotonic clock that moves `step_s` at each look."""
+    now_s = 0.0
+    while True:
+        yield now_s
+        now_s += step_s

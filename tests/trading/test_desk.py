@@ -1,0 +1,147 @@
+"""A decision always comes, says who made it, and never trades on what is not known."""
+
+import asyncio
+
+import pytest
+
+from tests.fakes.advisers import FakeAssigner, FakeFeatures, FakePolicy, FakeRecorder, NOON_S, signal, ticking, view
+from trading.desk import Advisers, Desk
+from trading.errors import FeaturesMissing, FeaturesWarmingUp, PolicyAnsweredNaN, PolicyFailed, PolicyTimedOut, UnknownSymbol
+from trading.exposure import SPOT
+from trading.gate import Limits
+from trading.ports import Assigner, Features, Policy, Recorder
+from trading.vocabulary import Action, Arm, BlockReason, Decision, FailureReason, MarketView, Quote, Signal
+
+LIMITS = Limits(signal_max_age_s=60.0, max_price_gap=0.05)
+
+
+def decide(
+    asked: Signal,
+    *,
+    rl: Policy | None = None,
+    fallback: tuple[Policy, ...] | None = None,
+    arm: Arm = Arm.RL,
+    market: MarketView | None = None,
+    recorder: FakeRecorder | None = None,
+    step_s: float = 0.0,
+) -> Decision:
+    features: Features = FakeFeatures(market or view())
+    assigner: Assigner = FakeAssigner(arm)
+    book: Recorder = recorder or FakeRecorder()
+    clock = ticking(step_s)
+    desk = Desk(
+        features=features,
+        assigner=assigner,
+        advisers=Advisers(rl=rl or FakePolicy("rl"), fallback=fallback or (FakePolicy("rule"),)),
+        recorder=book,
+        limits=LIMITS,
+        exposures=SPOT,
+        wall_s=lambda: NOON_S,
+        monotonic_s=lambda: next(clock),
+    )
+    return asyncio.run(desk.decide(asked, request_id="r1", budget_s=5.0))
+
+
+def test_a_user_of_the_policy_arm_gets_the_policy() -> None:
+    decision = decide(signal())
+    assert (decision.advice.model, decision.served_arm, decision.failure) == ("rl", Arm.RL, None)
+    assert decision.action is Action.BUY
+    assert decision.should_trade
+    assert not decision.fallback_used
+
+
+def test_a_user_of_the_fallback_arm_never_reaches_the_policy() -> None:
+    policy = FakePolicy("rl")
+    decision = decide(signal(), rl=policy, arm=Arm.FALLBACK)
+    assert decision.advice.model == "rule"
+    assert decision.fallback_used
+    assert policy.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PolicyTimedOut("late"), FailureReason.POLICY_TIMEOUT),
+        (PolicyAnsweredNaN("nan"), FailureReason.POLICY_NAN),
+        (PolicyFailed("shape"), FailureReason.POLICY_ERROR),
+        (FeaturesWarmingUp("3 of 400"), FailureReason.FEATURES_WARMING_UP),
+        (FeaturesMissing("rsi"), FailureReason.FEATURES_MISSING),
+    ],
+)
+def test_a_failed_policy_is_answered_by_the_rule_which_says_why(error: Exception, reason: FailureReason) -> None:
+    decision = decide(signal(), rl=FakePolicy("rl", error=error))
+    assert (decision.advice.model, decision.served_arm, decision.failure) == ("rule", Arm.FALLBACK, reason)
+
+
+def test_when_every_adviser_fails_the_answer_is_hold_with_the_first_reason() -> None:
+    broken = PolicyFailed("down")
+    decision = decide(
+        signal(), rl=FakePolicy("rl", error=PolicyTimedOut("late")), fallback=(FakePolicy("rule", error=broken),)
+    )
+    assert (decision.action, decision.served_arm) == (Action.HOLD, Arm.HOLD)
+    assert decision.failure is FailureReason.POLICY_TIMEOUT
+    assert not decision.should_trade
+
+
+def test_each_adviser_gets_less_than_what_is_left_of_the_budget() -> None:
+    late, rule = FakePolicy("rl", error=PolicyTimedOut("late")), FakePolicy("rule")
+    decide(signal(), rl=late, fallback=(rule,), step_s=1.0)
+    (_, _, first_s), (_, _, second_s) = late.asked[0], rule.asked[0]
+    assert 0.0 < second_s < first_s < 5.0
+
+
+def test_an_unknown_symbol_is_the_callers_mistake() -> None:
+    with pytest.raises(UnknownSymbol):
+        decide(signal("NOPE"))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "market", "reason"),
+    [
+        ("EMPTY", view(), BlockReason.STALE_DATA),
+        ("BTC", view(now_s=NOON_S + 1.51 * 3600), BlockReason.STALE_DATA),
+        ("BTC", view(ended=True), BlockReason.MARKET_ENDED),
+    ],
+)
+def test_without_current_data_nobody_is_asked_and_the_answer_is_hold(
+    symbol: str, market: MarketView, reason: BlockReason
+) -> None:
+    policy = FakePolicy("rl")
+    decision = decide(signal(symbol), rl=policy, market=market)
+    assert decision.action is Action.HOLD
+    assert decision.blocked_by == (reason,)
+    assert policy.asked == []
+
+
+def test_a_target_outside_the_venues_range_is_clipped_and_says_so() -> None:
+    decision = decide(signal(), rl=FakePolicy("rl", target=-1.0))
+    assert decision.clipped
+    assert decision.action is Action.HOLD
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"sent_at_s": NOON_S - 61.0}, BlockReason.STALE_SIGNAL),
+        ({"quote": Quote(price=106.0, bid=None, ask=None, at_s=None)}, BlockReason.PRICE_MISMATCH),
+        ({"quote": Quote(price=94.0, bid=None, ask=None, at_s=None)}, BlockReason.PRICE_MISMATCH),
+    ],
+)
+def test_a_suspect_signal_gets_advice_that_may_not_trade(changes: dict[str, object], reason: BlockReason) -> None:
+    decision = decide(signal(**changes))
+    assert decision.action is Action.BUY
+    assert decision.blocked_by == (reason,)
+    assert not decision.should_trade
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sent_at_s": NOON_S - 59.0}, {"quote": Quote(price=104.0, bid=103.9, ask=104.1, at_s=None)}]
+)
+def test_a_plausible_signal_may_trade(changes: dict[str, object]) -> None:
+    assert decide(signal(**changes)).should_trade
+
+
+def test_every_decision_is_recorded_once() -> None:
+    recorder = FakeRecorder()
+    decision = decide(signal(), recorder=recorder)
+    assert recorder.decisions == [decision]

@@ -1,0 +1,72 @@
+"""The edges of the process as small protocols, in the domain's words."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from trading.vocabulary import Advice, Assignment, Bar, Decision, MarketView, Reading
+
+
+class Market(Protocol):
+    """A source of closed bars with its own clock. Every worker sees the same bars at the same moment."""
+
+    @property
+    def source(self) -> str:
+        """What answers call this market: `simulated` or `replay`."""
+
+    @property
+    def speed(self) -> float:
+        """Market seconds per wall second."""
+
+    @property
+    def timeframe_s(self) -> int:
+        """Length of a bar in seconds."""
+
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol this market lists, sorted."""
+
+    def now_s(self) -> float:
+        """The time on the market's clock, Unix seconds."""
+
+    def closed_bars(self, symbol: str, *, after_s: int | None, limit: int) -> Sequence[Bar]:
+        """The last `limit` bars of a symbol closed at `now_s()`, oldest first; only those opened after `after_s` if given.
+
+        Raises UnknownSymbol. Empty when there is none.
+        """
+
+    def wall_time_s(self, market_time_s: float) -> float:
+        """The wall time (Unix seconds) at which the market's clock shows `market_time_s`."""
+
+    def ended(self) -> bool:
+        """True once the market's clock has passed the last bar there will ever be."""
+
+
+class Features(Protocol):
+    """What is known of each symbol, kept warm in memory."""
+
+    def view(self, symbol: str) -> MarketView:
+        """The market of one symbol now. Raises UnknownSymbol, NoMarketData."""
+
+
+class Policy(Protocol):
+    """Anything that gives advice on one symbol from closed bars, the signal's reading and the position."""
+
+    async def advise(self, symbol: str, reading: Reading, exposure: float, *, budget_s: float) -> Advice:
+        """Advice at the last closed bar; `exposure` is the position as a share of the symbol's capital.
+
+        A policy in another process answers within `budget_s` seconds or raises PolicyTimedOut; one in this process
+        answers at once. Raises FeaturesWarmingUp, FeaturesMissing, PolicyFailed and its kinds.
+        """
+
+
+class Assigner(Protocol):
+    """Gives each user an arm; the same user the same arm, from any process."""
+
+    def assign(self, user_id: str) -> Assignment:
+        """The arm of this user now. Never raises: unknown means fallback."""
+
+
+class Recorder(Protocol):
+    """Takes note of every decision; never delays or fails one."""
+
+    def record(self, decision: Decision, *, seconds: float) -> None:
+        """`seconds` is the time the decision took inside the process."""

@@ -1,0 +1,186 @@
+"""The words of the system as values: what goes into a decision and what comes out."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What to do with the position in one symbol."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+    HOLD = "HOLD"
+
+
+class Arm(StrEnum):
+    """Whose answer a user gets; HOLD is served when neither the policy nor the rule can answer."""
+
+    RL = "rl"
+    FALLBACK = "fallback"
+    HOLD = "hold"
+
+
+class ConfidenceReason(StrEnum):
+    """Why a confidence has the value it has, or why there is none."""
+
+    CALIBRATED = "calibrated"
+    FLAT = "flat"
+    UNCALIBRATED = "uncalibrated"
+    RULE = "rule"
+    UNAVAILABLE = "unavailable"
+
+
+class BlockReason(StrEnum):
+    """Why a decision may not be traded. A closed list: it is part of the wire."""
+
+    STALE_DATA = "stale_data"
+    STALE_SIGNAL = "stale_signal"
+    MARKET_ENDED = "market_ended"
+    PRICE_MISMATCH = "price_mismatch"
+
+
+class AssignmentReason(StrEnum):
+    """Why a user has the arm they have."""
+
+    HASH = "hash"
+    OUTSIDE = "outside"
+    DISABLED = "disabled"
+
+
+class FailureReason(StrEnum):
+    """Why the assigned arm did not answer. A closed list: it is part of the wire."""
+
+    POLICY_TIMEOUT = "policy_timeout"
+    POLICY_ERROR = "policy_error"
+    POLICY_NAN = "policy_nan"
+    FEATURES_WARMING_UP = "features_warming_up"
+    FEATURES_MISSING = "features_missing"
+    NO_DATA = "no_data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One candle, labelled by its open time (Unix seconds, UTC); known only from `open_time_s` + timeframe.
+
+    Prices are in the quote currency; `volume_base` in units of the base asset, `volume_quote` in quote currency.
+    """
+
+    open_time_s: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume_base: float
+    volume_quote: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The five figures of a signal: confidence 0..1, rsi 0..100, change over 24 h in percent, quote volume of 24 h in USD."""
+
+    confidence: float
+    rsi: float
+    change_percent: float
+    volume_usd: float
+    action: Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """A price the caller saw, in quote currency; `at_s` (Unix seconds) is None when the caller did not say."""
+
+    price: float
+    bid: float | None
+    ask: float | None
+    at_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """What a caller sends. `sent_at_s` is the time of the signal (Unix seconds), None when not given."""
+
+    user_id: str
+    symbol: str
+    reading: Reading
+    quote: Quote | None
+    sent_at_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What one policy says.
+
+    `target_exposure` is the share of the capital of this symbol to hold, before the venue's range is applied.
+    `scores` are the policy's raw outputs. `confidence` is P(this target held to the horizon nets > 0 after the cost of
+    reaching it), or None with the reason. `agreement` (share of members with this target) and `entropy` (nats, of the
+    members' votes) are None for a single policy.
+    """
+
+    model: str
+    version: str
+    target_exposure: float
+    scores: tuple[float, ...]
+    confidence: float | None
+    confidence_reason: ConfidenceReason
+    reasoning: str
+    agreement: float | None = None
+    entropy: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketView:
+    """What the market looks like for one symbol now, from closed bars only.
+
+    `as_of_s` is the close time of the last closed bar and `now_s` the time, both on the market's clock;
+    `valid_until_s` is the wall time at which the next bar closes (all Unix seconds). `close` is in quote currency.
+    """
+
+    as_of_s: float
+    now_s: float
+    valid_until_s: float
+    timeframe_s: int
+    close: float
+    ended: bool
+    regime: str | None
+
+    @property
+    def stale(self) -> bool:
+        """True when the last closed bar is older than 1.5 timeframes."""
+        return self.now_s - self.as_of_s > 1.5 * self.timeframe_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Which arm an experiment gives a user, and why. `stage` is off, ramp, rollout or promoted."""
+
+    experiment: str
+    arm: Arm
+    reason: AssignmentReason
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What we answer to one signal. `position_exposure` is what the action was derived from."""
+
+    request_id: str
+    signal: Signal
+    action: Action
+    advice: Advice
+    assignment: Assignment
+    served_arm: Arm
+    failure: FailureReason | None
+    position_exposure: float
+    clipped: bool
+    blocked_by: tuple[BlockReason, ...]
+    market: MarketView | None
+
+    @property
+    def should_trade(self) -> bool:
+        """True when the action changes the position and nothing blocks it."""
+        return self.action is not Action.HOLD and not self.blocked_by
+
+    @property
+    def fallback_used(self) -> bool:
+        """True when the rule answered, whether by assignment or after a failure."""
+        return self.served_arm is Arm.FALLBACK
