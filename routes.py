@@ -1,4 +1,4 @@
-"""The outermost ASGI layer (limits, JSON, validation, one error shape) and every route that is no BentoML API method."""
+"""The outermost ASGI layer (limits, JSON, one error shape) and every route that is no BentoML API method."""
 
 import logging
 import re
@@ -7,8 +7,8 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
@@ -35,10 +35,10 @@ ERRORS: dict[str, tuple[int, str]] = {
     "not_ready": (503, "Not ready to answer."),
 }
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("rl_service.door")
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
@@ -50,6 +50,9 @@ class Observer(Protocol):
     def rejected(self, code: str) -> None:
         """One request was answered with this code."""
 
+    def exposition(self) -> bytes:
+        """Prometheus' text format over all workers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -59,17 +62,37 @@ class Endpoint:
     answer: Callable[..., Awaitable[BaseModel]]
 
 
-@dataclass(slots=True, kw_only=True)
-class Room:
-    """What stands behind the door; empty until the service has started and again once it stops."""
+Reports: TypeAlias = Mapping[str, Callable[[], object]]
 
-    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
-    reports: Mapping[str, Callable[[], Mapping[str, object]]] = field(default_factory=dict)
-    not_ready: Callable[[], list[str]] = lambda: ["starting"]
-    exposition: Callable[[], bytes] = bytes
-    observer: Observer | None = None
-    max_concurrent: int = 1
-    busy: int = 0
+
+class Room:
+    """What stands behind the door: empty until the service has opened it, and again once it is closed."""
+
+    def __init__(self, *, max_concurrent: int) -> None:
+        self.max_concurrent = max_concurrent
+        self.busy = 0
+        self.close()
+
+    def open(
+        self,
+        *,
+        endpoints: Mapping[str, Endpoint],
+        reports: Reports,
+        not_ready: Callable[[], list[str]],
+        observer: Observer,
+    ) -> None:
+        """Let requests in: JSON routes, parts of the status, what is waited for, and who counts errors."""
+        self.endpoints = endpoints
+        self.reports = reports
+        self.not_ready = not_ready
+        self.observer: Observer | None = observer
+
+    def close(self) -> None:
+        """Let nobody in."""
+        self.endpoints: Mapping[str, Endpoint] = {}
+        self.reports: Reports = {}
+        self.not_ready: Callable[[], list[str]] = lambda: ["service"]
+        self.observer = None
 
 
 class Rejected(Exception):
@@ -126,7 +149,8 @@ class Door:
                 raise Rejected("unknown_symbol", [{"field": "symbol", "problem": "unknown"}]) from None
             except InvalidField as error:
                 raise Rejected("invalid_field", [{"field": error.field, "problem": error.problem}]) from None
-            return response.__pydantic_serializer__.to_json(response)
+            answered: bytes = response.__pydantic_serializer__.to_json(response)
+            return answered
         finally:
             room.busy -= 1
 
@@ -142,6 +166,9 @@ def _check_head(scope: Scope) -> None:
             raise Rejected("body_too_large")
         elif name == b"content-encoding" and value.lower() != b"identity":
             raise Rejected("unsupported_media_type")
+        elif name == b"idempotency-key":
+            # A key that is ignored would promise what nobody keeps.
+            raise Rejected("invalid_field", [{"field": "Idempotency-Key", "problem": "not supported"}])
     if content_type != b"application/json" and not _is_json(content_type):
         raise Rejected("unsupported_media_type")
 
@@ -171,7 +198,9 @@ def _parse(model: type[BaseModel], body: bytes) -> BaseModel:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
     if problems[0]["type"] == "json_invalid":
         raise Rejected("malformed_json")
-    raise Rejected("invalid_field", [{"field": _field_name(item["loc"]), "problem": item["type"]} for item in problems[:20]])
+    raise Rejected(
+        "invalid_field", [{"field": _field_name(item["loc"]), "problem": item["type"]} for item in problems[:20]]
+    )
 
 
 def _field_name(location: tuple[int | str, ...]) -> str:
@@ -258,7 +287,8 @@ def build_app(room: Room) -> Starlette:
         return JSONResponse({name: report() for name, report in room.reports.items()})
 
     async def metrics(_: Request) -> Response:
-        return Response(room.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        text = b"" if room.observer is None else room.observer.exposition()
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

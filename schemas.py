@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from trading.vocabulary import Action, Arm, BlockReason, ConfidenceReason, Decision, FailureReason, Quote, Reading, Signal
+from trading.vocabulary import (
+    Action,
+    Arm,
+    BlockReason,
+    ConfidenceReason,
+    Decision,
+    FailureReason,
+    Quote,
+    Reading,
+    Signal,
+)
 
 SYMBOL_MAX_LENGTH = 32
 

@@ -121,7 +121,7 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings from the environment. Raises InvalidSetting naming each bad variable, its value's fault and its range."""
+    """The settings from the environment. Raises InvalidSetting naming each bad variable, its fault and its range."""
     try:
         return Settings()
     except ValidationError as error:

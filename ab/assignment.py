@@ -27,7 +27,7 @@ def bucket(salt: str, user_id: str) -> float:
 class Experiment:
     """A split of users between the policy and the rule. `rl_share` is 0..1; implements trading.ports.Assigner.
 
-    Mirrored shares up to 1/2: treated is [0, p), compared control [1/2, 1/2 + p), the rest is outside and gets the rule.
+    Mirrored shares up to 1/2: treated is [0, p), compared control [1/2, 1/2 + p), the rest is outside: the rule.
     Raising p only ever adds users to either arm. Above 1/2 it is a rollout: [0, p) treated, nothing compared.
     """
 

@@ -48,9 +48,8 @@ class Metrics:
         """Count one request answered with an error."""
         self._rejected.labels(code).inc()
 
-
-def exposition() -> bytes:
-    """Prometheus' text format over all workers of this deployment."""
-    registry = prometheus.CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return prometheus.generate_latest(registry)
+    def exposition(self) -> bytes:
+        """Prometheus' text format over all workers of this deployment."""
+        registry = prometheus.CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return prometheus.generate_latest(registry)

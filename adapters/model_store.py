@@ -28,11 +28,7 @@ def register(bundle: Path, *, name: str, version: str, digest: str) -> str:
 
 def bundle_directories() -> list[Path]:
     """Where the store keeps each bundle, in no order."""
-    return [
-        Path(model.path) / "bundle"
-        for model in bentoml.models.list()
-        if model.info.labels.get(LABEL) == "1"
-    ]
+    return [Path(model.path) / "bundle" for model in bentoml.models.list() if model.info.labels.get(LABEL) == "1"]
 
 
 def _as_label(digest: str) -> str:

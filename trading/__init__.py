@@ -1,1 +1,1 @@
-"""The rules: vocabulary, ports, errors and decisions in plain Python. Standard library only; imports nothing of ours."""
+"""The rules: vocabulary, ports, errors and decisions. Standard library only; imports nothing of ours."""

@@ -28,9 +28,9 @@ class Market(Protocol):
         """The time on the market's clock, Unix seconds."""
 
     def closed_bars(self, symbol: str, *, after_s: int | None, limit: int) -> Sequence[Bar]:
-        """The last `limit` bars of a symbol closed at `now_s()`, oldest first; only those opened after `after_s` if given.
+        """The last `limit` bars of a symbol closed at `now_s()`, oldest first; empty when there is none.
 
-        Raises UnknownSymbol. Empty when there is none.
+        With `after_s` (Unix seconds) only those opened after it. Raises UnknownSymbol.
         """
 
     def wall_time_s(self, market_time_s: float) -> float:

@@ -76,7 +76,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The five figures of a signal: confidence 0..1, rsi 0..100, change over 24 h in percent, quote volume of 24 h in USD."""
+    """The five figures of a signal: confidence 0..1, rsi 0..100, 24 h change in percent, 24 h quote volume in USD."""
 
     confidence: float
     rsi: float

@@ -4,9 +4,16 @@ import asyncio
 
 import pytest
 
-from tests.fakes.advisers import FakeAssigner, FakeFeatures, FakePolicy, FakeRecorder, NOON_S, signal, ticking, view
+from tests.fakes.advisers import NOON_S, FakeAssigner, FakeFeatures, FakePolicy, FakeRecorder, signal, ticking, view
 from trading.desk import Advisers, Desk
-from trading.errors import FeaturesMissing, FeaturesWarmingUp, PolicyAnsweredNaN, PolicyFailed, PolicyTimedOut, UnknownSymbol
+from trading.errors import (
+    FeaturesMissing,
+    FeaturesWarmingUp,
+    PolicyAnsweredNaN,
+    PolicyFailed,
+    PolicyTimedOut,
+    UnknownSymbol,
+)
 from trading.exposure import SPOT
 from trading.gate import Limits
 from trading.ports import Assigner, Features, Policy, Recorder

@@ -1,0 +1,104 @@
+"""The commands for policies: `python -m rl_models train | import | ensemble | report | verify`; each has --help.
+
+A door: the only file of this package that reads market data files. Training and import need the `train` extra, which is
+why each command imports what it uses when it is chosen.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from adapters.ohlcv_files import read_ohlcv
+from rl_models.shelf import SHIPPED_BUNDLES, find_bundles
+from trading.errors import OperatorNeeded
+from trading.vocabulary import Bar
+
+PROGRAM = "python -m rl_models"
+
+
+def train(argv: Sequence[str]) -> None:
+    """Train PPO, A2C and DQN on bars, walk forward, calibrate, write bundles."""
+    from rl_models.training.history import Series
+    from rl_models.training.train_command import BarFile, add_train_arguments, run_train
+
+    parser = _parser("train", train)
+    add_train_arguments(parser)
+    args = parser.parse_args(argv)
+    files = []
+    for symbol, path in args.data:
+        dataset = read_ohlcv(path)
+        findings = dataset.report.lines()
+        print(*findings, sep="\n")
+        series = Series(symbol=symbol, timeframe_s=dataset.timeframe_s, bars=dataset.bars)
+        files.append(BarFile(name=path.name, sha256=dataset.sha256, findings=findings, series=series))
+    for bundle in run_train(args, files, command_line("train", argv)):
+        print(f"{bundle.manifest.name}:{bundle.manifest.version} {bundle.digest}")
+
+
+def import_(argv: Sequence[str]) -> None:
+    """Import a Stable-Baselines3 zip or an ONNX network as a bundle; nothing in it is run."""
+    from adapters.simulated_prices import SimulatedPrices  # type: ignore[attr-defined]
+    from rl_models.training.import_policy import add_import_arguments, run_import
+
+    parser = _parser("import", import_)
+    add_import_arguments(parser)
+    args = parser.parse_args(argv)
+    unseen: Sequence[Bar] | None = None
+    if args.bars is not None:
+        dataset = read_ohlcv(args.bars, args.timeframe)
+        print(*dataset.report.lines(), sep="\n")
+        unseen = dataset.bars
+    print(run_import(args, simulated=SimulatedPrices(args.symbol[0], args.timeframe), unseen=unseen))
+
+
+def verify(argv: Sequence[str]) -> None:
+    """Verify every bundle under a directory as the service would before serving it."""
+    parser = _parser("verify", verify)
+    parser.add_argument("root", type=Path, nargs="?", default=SHIPPED_BUNDLES)
+    shelf = find_bundles([parser.parse_args(argv).root])
+    for candidate in shelf.candidates:
+        shelf.open(candidate)
+        print(f"{candidate.tag} {candidate.digest}")
+    if shelf.refusals:
+        raise OperatorNeeded("\n".join(f"{refusal.path}: {refusal.reason}" for refusal in shelf.refusals))
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "train": train,
+    "import": import_,
+    "verify": verify,
+}
+
+
+def command_line(command: str, argv: Sequence[str]) -> str:
+    """The command as it was typed, absolute paths cut to their last part: a record names no machine's directories."""
+    return shlex.join(["python", "-m", "rl_models", command, *(_without_directories(word) for word in argv)])
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command; the exit status."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("options", nargs=argparse.REMAINDER)
+    args = parser.parse_args(argv)
+    try:
+        COMMANDS[args.command](args.options)
+    except OperatorNeeded as error:
+        print(f"{PROGRAM} {args.command}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser(command: str, run: Callable[[Sequence[str]], None]) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=f"{PROGRAM} {command}", description=run.__doc__)
+
+
+def _without_directories(word: str) -> str:
+    symbol, separator, path = word.rpartition("=")
+    return f"{symbol}{separator}{Path(path).name}" if Path(path).is_absolute() else word
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,125 @@
+"""From a policy's own score to the probability that its target pays: a monotone piecewise linear curve."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rl_models.strict_json import Fields, Json, finite
+from trading.errors import BundleRefused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """One bin of the reliability curve: mean calibrated `score`, `observed` share of events, `n` decisions."""
+
+    score: float
+    observed: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How confidence was fitted on out-of-sample decisions of one version, and how good it was there.
+
+    `event` says in words what the probability is of; `horizon_bars` is how long the target is held; `cost_bps` the cost
+    of one unit of turnover. `brier`, `ece` and `curve` come from the `n` decisions that were not used for the fit.
+    `knots` are (confidence score, probability), scores strictly increasing, probabilities never decreasing.
+    """
+
+    event: str
+    horizon_bars: int
+    cost_bps: float
+    method: str
+    n: int
+    brier: float
+    ece: float
+    base_rate: float
+    knots: tuple[tuple[float, float], ...]
+    curve: tuple[CurvePoint, ...]
+
+    @property
+    def highest(self) -> float:
+        """The highest confidence this calibration can give."""
+        return self.knots[-1][1]
+
+    def probability(self, score: float) -> float:
+        """The probability of a confidence score; constant outside the knots."""
+        above = bisect_right(self.knots, score, key=_score)
+        if above == 0:
+            return self.knots[0][1]
+        if above == len(self.knots):
+            return self.knots[-1][1]
+        (low, from_), (high, to) = self.knots[above - 1], self.knots[above]
+        return from_ + (to - from_) * (score - low) / (high - low)
+
+    def to_json(self) -> dict[str, Json]:
+        """The `calibration` object of a manifest."""
+        return {
+            "event": self.event,
+            "horizon_bars": self.horizon_bars,
+            "cost_bps": self.cost_bps,
+            "method": self.method,
+            "n": self.n,
+            "brier": self.brier,
+            "ece": self.ece,
+            "base_rate": self.base_rate,
+            "knots": [list(knot) for knot in self.knots],
+            "curve": [{"score": p.score, "observed": p.observed, "n": p.n} for p in self.curve],
+            "highest": self.highest,
+        }
+
+
+def calibration_from_json(value: object, where: str) -> Calibration:
+    """The calibration a manifest holds. Raises BundleRefused."""
+    fields = Fields(value, where)
+    calibration = Calibration(
+        event=fields.text("event"),
+        horizon_bars=fields.integer("horizon_bars", at_least=1),
+        cost_bps=fields.number("cost_bps"),
+        method=fields.text("method"),
+        n=fields.integer("n", at_least=1),
+        brier=fields.number("brier"),
+        ece=fields.number("ece"),
+        base_rate=fields.number("base_rate"),
+        knots=tuple(_knot(item, f"{where}.knots") for item in fields.items("knots")),
+        curve=tuple(_curve_point(item, f"{where}.curve") for item in fields.items("curve")),
+    )
+    check_calibration(calibration, where)
+    if fields.number("highest") != calibration.highest:
+        raise BundleRefused(f"{where}.highest: not the last knot's probability")
+    fields.end()
+    return calibration
+
+
+def check_calibration(calibration: Calibration, where: str) -> None:
+    """Raises BundleRefused unless the knots are a monotone curve of probabilities."""
+    scores = [score for score, _ in calibration.knots]
+    fitted = [probability for _, probability in calibration.knots]
+    if not scores:
+        raise BundleRefused(f"{where}.knots: none")
+    if any(a >= b for a, b in pairwise(scores)):
+        raise BundleRefused(f"{where}.knots: scores must be strictly increasing")
+    if any(a > b for a, b in pairwise(fitted)):
+        raise BundleRefused(f"{where}.knots: probabilities must not decrease")
+    shares = [*fitted, calibration.base_rate, calibration.brier, calibration.ece]
+    if any(not 0.0 <= share <= 1.0 for share in shares):
+        raise BundleRefused(f"{where}: probabilities, base_rate, brier and ece must be in 0..1")
+
+
+def _score(knot: tuple[float, float]) -> float:
+    return knot[0]
+
+
+def _knot(item: object, where: str) -> tuple[float, float]:
+    if not isinstance(item, list) or len(item) != 2:
+        raise BundleRefused(f"{where}: expected pairs of score and probability")
+    return finite(item[0], where), finite(item[1], where)
+
+
+def _curve_point(item: object, where: str) -> CurvePoint:
+    fields = Fields(item, where)
+    point = CurvePoint(
+        score=fields.number("score"), observed=fields.number("observed"), n=fields.integer("n", at_least=0)
+    )
+    fields.end()
+    return point

@@ -1,0 +1,166 @@
+"""What the outputs of a network mean: from raw scores to target exposures, under a mask.
+
+Exposures are shares of the symbol's capital: 0 is flat, 1 fully invested.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rl_models.strict_json import Fields, Json
+from trading.errors import BundleRefused
+from trading.exposure import EXPOSURE_STEP
+
+VERBS = ("BUY", "HOLD", "SELL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscreteExposure:
+    """Output i is the wish for exposure `levels[i]`."""
+
+    levels: tuple[float, ...]
+
+    @property
+    def outputs(self) -> int:
+        """How many scores the network has to give."""
+        return len(self.levels)
+
+    def target(self, place: int, exposure: float) -> float:
+        """The exposure that output `place` means when `exposure` is held."""
+        return self.levels[place]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verbs:
+    """Output i is the wish for `verbs[i]`: BUY goes to `buy_exposure`, SELL to `sell_exposure`, HOLD keeps it."""
+
+    verbs: tuple[str, ...]
+    buy_exposure: float
+    sell_exposure: float
+
+    @property
+    def outputs(self) -> int:
+        """How many scores the network has to give."""
+        return len(self.verbs)
+
+    def target(self, place: int, exposure: float) -> float:
+        """The exposure that output `place` means when `exposure` is held."""
+        verb = self.verbs[place]
+        if verb == "HOLD":
+            return exposure
+        return self.buy_exposure if verb == "BUY" else self.sell_exposure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContinuousExposure:
+    """One output in `output_low`..`output_high`, mapped linearly onto `low`..`high` and clipped there."""
+
+    low: float
+    high: float
+    output_low: float
+    output_high: float
+
+    @property
+    def outputs(self) -> int:
+        """How many scores the network has to give."""
+        return 1
+
+    @property
+    def largest(self) -> float:
+        """The largest exposure it can ask for, long or short."""
+        return max(abs(self.low), abs(self.high))
+
+    def target(self, output: float) -> float:
+        """The exposure that an output means."""
+        share = (output - self.output_low) / (self.output_high - self.output_low)
+        return self.low + (self.high - self.low) * min(max(share, 0.0), 1.0)
+
+
+ChoiceSemantics: TypeAlias = DiscreteExposure | Verbs
+ActionSemantics: TypeAlias = ChoiceSemantics | ContinuousExposure
+Mask: TypeAlias = Callable[[float, ChoiceSemantics], list[bool]]
+
+
+def no_repeat(exposure: float, action: ChoiceSemantics) -> list[bool]:
+    """Which outputs are allowed: none that aims at the exposure held already, except HOLD; all if none were left."""
+    allowed = [abs(action.target(place, exposure) - exposure) > EXPOSURE_STEP for place in range(action.outputs)]
+    if isinstance(action, Verbs):
+        allowed = [may or verb == "HOLD" for may, verb in zip(allowed, action.verbs, strict=True)]
+    return allowed if any(allowed) else [True] * len(allowed)
+
+
+MASKS: dict[str, Mask | None] = {"none": None, "no_repeat": no_repeat}
+
+
+def action_to_json(action: ActionSemantics) -> dict[str, Json]:
+    """The `action` object of a manifest."""
+    match action:
+        case DiscreteExposure():
+            return {"kind": "discrete_exposure", "levels": list(action.levels)}
+        case Verbs():
+            return {
+                "kind": "verbs",
+                "verbs": list(action.verbs),
+                "buy_exposure": action.buy_exposure,
+                "sell_exposure": action.sell_exposure,
+            }
+        case ContinuousExposure():
+            names = ("low", "high", "output_low", "output_high")
+            return {"kind": "continuous_exposure"} | {name: getattr(action, name) for name in names}
+
+
+def action_from_json(value: object, where: str) -> ActionSemantics:
+    """The meaning a manifest declares. Raises BundleRefused."""
+    fields = Fields(value, where)
+    kind = fields.text("kind")
+    if kind not in _READERS:
+        raise fields.refusal("kind", f"one of {sorted(_READERS)}")
+    action = _READERS[kind](fields)
+    fields.end()
+    check_action(action, where)
+    return action
+
+
+def check_action(action: ActionSemantics, where: str) -> None:
+    """Raises BundleRefused when the declared meaning is ambiguous or empty."""
+    match action:
+        case DiscreteExposure(levels=levels):
+            sound = len(levels) >= 2 and len(set(levels)) == len(levels)
+            problem = "levels must be two or more, each once"
+        case Verbs(verbs=verbs):
+            sound = len(verbs) >= 2 and len(set(verbs)) == len(verbs) and set(verbs) <= set(VERBS)
+            sound = sound and action.sell_exposure < action.buy_exposure
+            problem = f"verbs must be two or more of {VERBS}, each once, with sell_exposure < buy_exposure"
+        case ContinuousExposure():
+            sound = action.low < action.high and action.output_low < action.output_high
+            problem = "low < high and output_low < output_high must hold"
+    if not sound:
+        raise BundleRefused(f"{where}: {problem}")
+
+
+def _read_levels(fields: Fields) -> DiscreteExposure:
+    return DiscreteExposure(levels=fields.numbers("levels"))
+
+
+def _read_verbs(fields: Fields) -> Verbs:
+    return Verbs(
+        verbs=fields.texts("verbs"),
+        buy_exposure=fields.number("buy_exposure"),
+        sell_exposure=fields.number("sell_exposure"),
+    )
+
+
+def _read_continuous(fields: Fields) -> ContinuousExposure:
+    return ContinuousExposure(
+        low=fields.number("low"),
+        high=fields.number("high"),
+        output_low=fields.number("output_low"),
+        output_high=fields.number("output_high"),
+    )
+
+
+_READERS: dict[str, Callable[[Fields], ActionSemantics]] = {
+    "discrete_exposure": _read_levels,
+    "verbs": _read_verbs,
+    "continuous_exposure": _read_continuous,
+}

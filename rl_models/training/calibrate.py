@@ -1,0 +1,144 @@
+"""Fits the curve from a policy's score to the probability that its target pays, on decisions it was not trained on.
+
+The event of a decision: its target exposure, held unchanged for `horizon_bars`, nets more than 0 after the cost of reaching
+it from the position. A flat target has no event. Neighbouring decisions share most of their horizon, so their number
+overstates what they know: the fit therefore keeps at least `HORIZONS_PER_BIN` whole horizons of decisions in each bin.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rl_models.calibration import Calibration, CurvePoint
+from rl_models.training.costs import FloatArray, TradingCosts
+from rl_models.training.rollout import Rollout
+
+FEWEST_DECISIONS = 200
+FIT_SHARE = 0.6
+MOST_BINS = 10
+HORIZONS_PER_BIN = 20
+METHOD = (
+    f"isotonic on equal-count bins of the first {FIT_SHARE:.0%} of out-of-sample decisions in time; "
+    "brier, ece and curve on the rest, one horizon apart"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Decisions whose outcome is known: close time (Unix seconds), confidence score and event (0 or 1), each [m]."""
+
+    times_s: NDArray[np.int64]
+    scores: FloatArray
+    events: FloatArray
+
+    def where(self, chosen: NDArray[np.bool_]) -> "Judged":
+        """Only the chosen decisions."""
+        return Judged(times_s=self.times_s[chosen], scores=self.scores[chosen], events=self.events[chosen])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What is asked of a decision: the horizon it is held for and what reaching it costs."""
+
+    horizon_bars: int
+    costs: TradingCosts
+
+    @property
+    def event(self) -> str:
+        """The event in words, as a manifest states it."""
+        return (
+            f"the target exposure, held for {self.horizon_bars} bars, nets more than 0 after {self.costs.bps:g} bps "
+            "per unit of turnover to reach it"
+        )
+
+    def judge(self, rollout: Rollout) -> Judged:
+        """The decisions of a rollout with a target other than flat and a known close at the horizon."""
+        future = rollout.closes[self.horizon_bars :]
+        m = len(future)
+        targets, positions = rollout.targets[:m], rollout.positions[:m]
+        gain = targets * (future / rollout.closes[:m] - 1.0) - np.abs(targets - positions) * self.costs.rate
+        judged = Judged(
+            times_s=rollout.close_times_s[:m], scores=rollout.scores[:m], events=(gain > 0.0).astype(np.float64)
+        )
+        return judged.where(rollout.advised[:m] & (targets != 0.0))
+
+
+def calibrate(rollouts: Sequence[Rollout], outcome: Outcome, timeframe_s: int) -> Calibration | None:
+    """The calibration of the decisions in these rollouts; None when fewer than 200 are left to fit or to judge by.
+
+    Everything after the split in time, less one horizon, is only used to say how good the fit is.
+    """
+    parts = [outcome.judge(rollout) for rollout in rollouts]
+    judged = Judged(
+        times_s=np.concatenate([part.times_s for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        events=np.concatenate([part.events for part in parts]),
+    )
+    if len(judged.times_s) < 2 * FEWEST_DECISIONS:
+        return None
+    split_s = float(np.quantile(judged.times_s, FIT_SHARE))
+    fitted = judged.where(judged.times_s <= split_s)
+    held_out = judged.where(judged.times_s > split_s + outcome.horizon_bars * timeframe_s)
+    if min(len(fitted.times_s), len(held_out.times_s)) < FEWEST_DECISIONS:
+        return None
+    knots = isotonic_knots(fitted, outcome.horizon_bars)
+    fitted_scores, fitted_probabilities = zip(*knots, strict=True)
+    probabilities = np.interp(held_out.scores, fitted_scores, fitted_probabilities)
+    curve = reliability(probabilities, held_out.events)
+    return Calibration(
+        event=outcome.event,
+        horizon_bars=outcome.horizon_bars,
+        cost_bps=outcome.costs.bps,
+        method=METHOD,
+        n=len(held_out.times_s),
+        brier=float(np.mean((probabilities - held_out.events) ** 2)),
+        ece=expected_calibration_error(curve),
+        base_rate=float(np.mean(held_out.events)),
+        knots=knots,
+        curve=curve,
+    )
+
+
+def isotonic_knots(judged: Judged, horizon_bars: int) -> tuple[tuple[float, float], ...]:
+    """(score, probability) pairs, scores strictly increasing and probabilities never decreasing; at least one.
+
+    Pool-adjacent-violators over equal-count bins: Ayer et al. 1955, doi:10.1214/aoms/1177728423.
+    """
+    bins = int(np.clip(len(judged.scores) // (HORIZONS_PER_BIN * horizon_bars), 1, MOST_BINS))
+    order = np.argsort(judged.scores, kind="stable")
+    pools: list[tuple[float, float, int]] = []
+    for part in np.array_split(order, bins):
+        pool = (float(np.mean(judged.scores[part])), float(np.mean(judged.events[part])), len(part))
+        while pools and (pools[-1][1] >= pool[1] or pools[-1][0] >= pool[0]):
+            pool = _merged(pools.pop(), pool)
+        pools.append(pool)
+    return tuple((score, probability) for score, probability, _ in pools)
+
+
+def reliability(probabilities: FloatArray, events: FloatArray) -> tuple[CurvePoint, ...]:
+    """At most ten bins of equal count: mean probability, share of events, number. Equal probabilities stay together."""
+    order = np.argsort(probabilities, kind="stable")
+    borders = np.unique(
+        np.searchsorted(probabilities[order], [probabilities[part[0]] for part in np.array_split(order, MOST_BINS)])
+    )
+    return tuple(
+        CurvePoint(score=float(np.mean(probabilities[part])), observed=float(np.mean(events[part])), n=len(part))
+        for part in np.split(order, borders[1:])
+    )
+
+
+def expected_calibration_error(curve: Sequence[CurvePoint]) -> float:
+    """Mean distance of probability and share of events over the curve's bins, weighted by their number."""
+    total = sum(point.n for point in curve)
+    return sum(point.n * abs(point.score - point.observed) for point in curve) / total
+
+
+def _merged(left: tuple[float, float, int], right: tuple[float, float, int]) -> tuple[float, float, int]:
+    n = left[2] + right[2]
+    return (
+        (left[0] * left[2] + right[0] * right[2]) / n,
+        (left[1] * left[2] + right[1] * right[2]) / n,
+        n,
+    )

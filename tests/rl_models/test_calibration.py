@@ -1,0 +1,51 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rl_models.calibration import Calibration, calibration_from_json
+from rl_models.strict_json import dump_json, parse_json
+from tests.fakes.bundles import CALIBRATION
+from trading.errors import BundleRefused
+
+KNOTS = ((-0.5, 0.1), (0.2, 0.1), (0.4, 0.3), (0.9, 0.8))
+STEPPED = replace(CALIBRATION, knots=KNOTS)
+
+
+def test_probabilities_are_linear_between_knots_and_constant_outside() -> None:
+    scores = np.linspace(-1.0, 1.5, 101)
+    expected = np.interp(scores, *zip(*KNOTS, strict=True))
+    assert [STEPPED.probability(score) for score in scores.tolist()] == pytest.approx(expected.tolist())
+
+
+def test_the_highest_confidence_is_that_of_the_last_knot() -> None:
+    assert STEPPED.highest == 0.8
+
+
+def test_one_knot_gives_one_probability() -> None:
+    single = replace(CALIBRATION, knots=((0.5, 0.44),))
+    assert [single.probability(score) for score in (-9.0, 0.5, 9.0)] == [0.44] * 3
+
+
+def test_a_calibration_survives_json() -> None:
+    assert calibration_from_json(parse_json(dump_json(STEPPED.to_json()), "here"), "here") == STEPPED
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        replace(CALIBRATION, knots=((0.4, 0.3), (0.4, 0.5))),
+        replace(CALIBRATION, knots=((0.4, 0.5), (0.6, 0.3))),
+        replace(CALIBRATION, knots=((0.4, 0.5), (0.6, 1.1))),
+        replace(CALIBRATION, n=0),
+        replace(CALIBRATION, brier=-0.1),
+    ],
+)
+def test_a_curve_that_is_no_monotone_probability_is_refused(broken: Calibration) -> None:
+    with pytest.raises(BundleRefused):
+        calibration_from_json(broken.to_json(), "here")
+
+
+def test_a_highest_that_the_knots_do_not_have_is_refused() -> None:
+    with pytest.raises(BundleRefused, match="highest"):
+        calibration_from_json({**CALIBRATION.to_json(), "highest": 0.99}, "here")

@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import pytest
+
+from rl_models.manifest import Manifest, Member
+from rl_models.manifest_json import check_manifest, manifest_from_json
+from rl_models.strict_json import dump_json, parse_json
+from tests.fakes.bundles import ensemble_manifest, policy_manifest
+from trading.errors import BundleRefused
+
+MEMBERS = [Member(name=name, version="1", digest="sha256:" + "0" * 64) for name in ("one", "two")]
+WRITTEN = policy_manifest().to_json()
+
+
+@pytest.mark.parametrize("manifest", [policy_manifest(), ensemble_manifest(MEMBERS)], ids=["policy", "ensemble"])
+def test_a_manifest_survives_json(manifest: Manifest) -> None:
+    assert manifest_from_json(parse_json(dump_json(manifest.to_json()), "here")) == manifest
+
+
+@pytest.mark.parametrize("key", sorted(WRITTEN))
+def test_every_key_is_required(key: str) -> None:
+    with pytest.raises(BundleRefused, match=rf"{key} is missing"):
+        manifest_from_json({name: value for name, value in WRITTEN.items() if name != key})
+
+
+def test_an_unknown_key_is_refused() -> None:
+    with pytest.raises(BundleRefused, match="surprise"):
+        manifest_from_json({**WRITTEN, "surprise": 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("format", 2),
+        ("name", "Up/../per"),
+        ("version", ""),
+        ("created_at", "yesterday"),
+        ("created_at", "2026-01-01T00:00:00"),
+        ("symbols", []),
+        ("symbols", ["BTC", 7]),
+        ("timeframe_s", 0),
+        ("timeframe_s", 3600.0),
+        ("warmup_bars", -1),
+        ("output", "quantiles"),
+        ("mask", "sometimes"),
+        ("schema", []),
+        ("schema", {"version": 1}),
+        ("schema_digest", "sha256:" + "1" * 64),
+        ("schema_digest", None),
+        ("normalisation", {"mean": [0.0], "std": [1.0], "epsilon": 0.0}),
+        ("provenance", {"loss": 1e999}),
+        ("provenance", [1]),
+        ("members", [{"name": "x", "version": "1", "digest": "sha256:short"}]),
+        ("members", [{"name": "..", "version": "1", "digest": "sha256:" + "0" * 64}]),
+        ("files", {"policy.onnx": {"sha256": "00", "bytes": 0}}),
+        ("calibration", {}),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_name(key: str, value: object) -> None:
+    with pytest.raises(BundleRefused, match=key):
+        manifest_from_json({**WRITTEN, key: value})
+
+
+def test_provenance_that_is_no_json_is_refused_before_it_is_written() -> None:
+    with pytest.raises(BundleRefused, match="provenance"):
+        check_manifest(replace(policy_manifest(), provenance={"loss": float("nan")}))

@@ -1,0 +1,39 @@
+"""From settings to a market."""
+
+from collections.abc import Callable, Mapping
+
+from adapters.ohlcv_files import read_ohlcv
+from adapters.replay_market import ReplayMarket
+from adapters.simulated_market import SimulatedMarket, Simulation
+from settings import MarketSource, Settings
+from trading.ports import Market
+
+
+def open_market(settings: Settings) -> Market:
+    """The market of MARKET_SOURCE. Raises OperatorNeeded and its kinds."""
+    return MARKETS[settings.market_source](settings)
+
+
+def market_notes(market: Market) -> list[str]:
+    """What an operator should know of this market's data, as sentences."""
+    if not isinstance(market, ReplayMarket):
+        return []
+    return [f"{symbol}: {line}" for symbol, dataset in market.datasets.items() for line in dataset.report.lines()]
+
+
+def _simulated(settings: Settings) -> Market:
+    simulation = Simulation(
+        seed=settings.market_seed, symbols=settings.market_symbols, timeframe_s=settings.market_timeframe_s
+    )
+    return SimulatedMarket.open(simulation, directory=settings.data_dir, speed=settings.market_speed)
+
+
+def _replay(settings: Settings) -> Market:
+    datasets = {symbol: read_ohlcv(path) for symbol, path in settings.replay_files.items()}
+    return ReplayMarket.open(datasets, directory=settings.data_dir, speed=settings.market_speed)
+
+
+MARKETS: Mapping[MarketSource, Callable[[Settings], Market]] = {
+    MarketSource.SIMULATED: _simulated,
+    MarketSource.REPLAY: _replay,
+}

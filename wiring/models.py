@@ -1,0 +1,101 @@
+"""From settings to the model that is active, and how it is switched while the service runs."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from adapters import model_store
+from adapters.active_model import ActiveModelFile
+from rl_models.active import ActiveModel
+from rl_models.bundle import Bundle
+from rl_models.live import LiveFeatures
+from rl_models.manifest import Manifest
+from rl_models.network import INLINE_P99_S
+from rl_models.policy import BundlePolicy
+from rl_models.remote import RemotePolicy
+from rl_models.shelf import SHIPPED_BUNDLES, Shelf, find_bundles
+from settings import Placement, Settings
+from trading.errors import PolicyFailed
+from trading.ports import Policy
+from trading.vocabulary import Advice, Reading
+
+# RLPolicy.advise of the runner process: bundle digest, raw observations by schema digest, exposure.
+PolicyCall: TypeAlias = Callable[[str, dict[str, list[float]], float], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A verified bundle as one process holds it: `bundle` is None where another process answers for it."""
+
+    manifest: Manifest
+    networks: tuple[Manifest, ...]
+    digest: str
+    bundle: Bundle | None
+
+
+def find_models(settings: Settings) -> Shelf:
+    """Every bundle in RL_MODELS_PATH, with the service, and in BentoML's model store."""
+    roots = [SHIPPED_BUNDLES] if settings.rl_models_path is None else [settings.rl_models_path, SHIPPED_BUNDLES]
+    return find_bundles(roots, directories=model_store.bundle_directories())
+
+
+def open_model(settings: Settings, name: str, *, answers_here: bool) -> Model:
+    """The model of NAME or NAME:VERSION, all of it verified. Raises BundleRefused."""
+    shelf = find_models(settings)
+    candidate = shelf.select(name)
+    limit_s = INLINE_P99_S if settings.placement is Placement.INLINE else None
+    return Model(
+        manifest=candidate.manifest,
+        networks=shelf.networks(candidate),
+        digest=candidate.digest,
+        bundle=shelf.open(candidate, inline_p99_s=limit_s) if answers_here else None,
+    )
+
+
+def follow_models(settings: Settings, *, answers_here: bool) -> ActiveModel[Model]:
+    """The active model: the one last activated in DATA_DIR, else RL_MODEL. Raises BundleRefused."""
+    record = ActiveModelFile(settings.data_dir)
+    return ActiveModel(
+        wanted=lambda: record.read() or settings.rl_model,
+        load=lambda name: open_model(settings, name, answers_here=answers_here),
+    )
+
+
+class PolicyOfTheDay:
+    """Keeps trading.ports.Policy with whichever model is active; `call` asks its process in `process` placement."""
+
+    def __init__(self, live: LiveFeatures, models: ActiveModel[Model], call: PolicyCall | None) -> None:
+        self._live = live
+        self._models = models
+        self._call = call
+        self._policy = self._make()
+
+    async def advise(self, symbol: str, reading: Reading, exposure: float, *, budget_s: float) -> Advice:
+        """Advice of the active model."""
+        return await self._policy.advise(symbol, reading, exposure, budget_s=budget_s)
+
+    def switch(self) -> None:
+        """Serve the model that is active now, once its features are warm."""
+        self._live.track(self._models.current.networks)
+        self._policy = self._make()
+
+    def _make(self) -> Policy:
+        model, call = self._models.current, self._call
+        if call is None:
+            if model.bundle is None:
+                raise PolicyFailed("a model of this process was opened without its networks")
+            return BundlePolicy(self._live, model.bundle)
+        digest = model.digest
+        return RemotePolicy(
+            self._live, model.manifest, model.networks, lambda rows, exposure: call(digest, rows, exposure)
+        )
+
+
+def register_shipped(root: Path) -> list[str]:
+    """Put every bundle below `root` into BentoML's model store; their tags. Raises ValueError as `register`."""
+    shelf = find_bundles([root])
+    return [
+        model_store.register(found.path, name=found.manifest.name, version=found.manifest.version, digest=found.digest)
+        for found in shelf.candidates
+    ]
