@@ -1,7 +1,8 @@
 """The wire: requests and responses as pydantic models, to and from our own words."""
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -21,13 +22,14 @@ SYMBOL_MAX_LENGTH = 32
 
 
 def _iso_only(value: object) -> object:
-    # pydantic also reads "1700000000" and "12:30" as times; the wire has one spelling.
-    if isinstance(value, str) and not (len(value) >= 20 and value[4] == "-" and value[10] in "Tt"):
-        raise ValueError("must be an ISO-8601 time with an offset, like 2026-01-31T12:00:00.000Z")
-    return value
+    # pydantic also reads 1700000000 and "12:30" as times; the wire has one spelling.
+    if isinstance(value, datetime) or (isinstance(value, str) and ISO_PATTERN.match(value)):
+        return value
+    raise ValueError("must be an ISO-8601 time with an offset, like 2026-01-31T12:00:00.000Z")
 
 
-IsoTime = Annotated[AwareDatetime, BeforeValidator(_iso_only)]
+ISO_PATTERN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
+IsoTime = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_iso_only)]
 Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -160,7 +162,7 @@ class PredictResponse(BaseModel):
     valid_until: str | None
     execution: Execution | None
     market: MarketSourceView
-    cached: Literal[False]
+    cached: bool
     processing_time_ms: float
 
 
@@ -193,7 +195,7 @@ def to_response(decision: Decision, market: MarketSourceView, *, elapsed_s: floa
         valid_until=view and iso_time(view.valid_until_s),
         execution=None,
         market=market,
-        cached=False,
+        cached=advice.cached,
         processing_time_ms=round(elapsed_s * 1000.0, 3),
     )
 

@@ -14,6 +14,7 @@ from schemas import MarketSourceView, PredictRequest, PredictResponse, to_respon
 from settings import Placement, read_settings
 from trading.errors import InvalidField, InvalidSetting, OperatorNeeded
 from wiring import status
+from wiring.logs import configure_logs
 from wiring.models import follow_models
 from wiring.preflight import preflight
 from wiring.runners import answer_policy, answer_rule, open_rule
@@ -24,6 +25,7 @@ try:
 except InvalidSetting as error:
     sys.exit(f"cannot start:\n{error}")
 
+configure_logs(SETTINGS)
 ROOM = routes.Room(max_concurrent=SETTINGS.max_concurrent_requests)
 POST_ROUTES = frozenset({"/api/v1/predict"})
 # How far ahead of our clock a caller's clock may be.

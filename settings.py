@@ -5,7 +5,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from trading.errors import InvalidSetting
@@ -27,6 +35,13 @@ class MarketSource(StrEnum):
 
     SIMULATED = "simulated"
     REPLAY = "replay"
+
+
+class ReplayVolume(StrEnum):
+    """What a single volume column counts; no file can tell."""
+
+    BASE = "base"
+    QUOTE = "quote"
 
 
 class Placement(StrEnum):
@@ -54,18 +69,26 @@ class Settings(BaseSettings):
     port: int = Field(8001, ge=1, le=65535, description="TCP port.")
     workers: int = Field(2, ge=1, le=64, description="Worker processes.")
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
-    debug: bool = Field(False, description="Log at debug level and include timings of each adviser.")
+    debug: bool = Field(False, description="True logs at debug level whatever LOG_LEVEL says.")
     data_dir: Path = Field(Path(".data"), description="Folder for what must outlive a process.")
 
     market_source: MarketSource = Field(MarketSource.SIMULATED, description="simulated or replay.")
     market_symbols: Annotated[tuple[str, ...], NoDecode] = Field(
         ("BTC", "ETH", "SOL"), description="Symbols of the simulated market, comma separated."
     )
-    market_timeframe_s: int = Field(3600, ge=60, le=86400, description="Length of a simulated bar, seconds.")
+    market_timeframe_s: int = Field(
+        3600, ge=60, le=86400, description="Length of a simulated bar, seconds: whole minutes that divide a day."
+    )
     market_speed: float = Field(1.0, gt=0, le=100_000, description="Market seconds per wall second.")
     market_seed: int = Field(7, ge=0, le=2**32 - 1, description="Seed of the simulated market.")
     replay_files: Annotated[dict[str, Path], NoDecode] = Field(
         default_factory=dict, description="SYMBOL=FILE, comma separated: OHLCV files (CSV or parquet) to replay."
+    )
+    replay_start: AwareDatetime | None = Field(
+        None, description="Market time at which a replay starts, ISO-8601 with offset; unset: after 600 bars."
+    )
+    replay_volume: ReplayVolume = Field(
+        ReplayVolume.BASE, description="What a file with one volume column counts: base or quote units."
     )
 
     rl_model: str = Field("ensemble-btc-1h", description="NAME or NAME:VERSION of the default bundle.")
@@ -84,9 +107,16 @@ class Settings(BaseSettings):
         0.05, gt=0, le=1, description="Distance of a caller's price from the last close that blocks, a fraction."
     )
 
-    trading_service_url: HttpUrl = Field(None, description="TradingService; unset: none.")
-    data_aggregator_url: HttpUrl = Field(None, description="DataAggregator; unset: none.")
-    adaptive_threshold_url: HttpUrl = Field(None, description="AdaptiveThreshold service; unset: none.")
+    trading_service_url: HttpUrl = Field(None, description="TradingService; `make doctor` checks it.")
+    data_aggregator_url: HttpUrl = Field(None, description="DataAggregator; `make doctor` checks it.")
+    adaptive_threshold_url: HttpUrl = Field(None, description="AdaptiveThreshold service; `make doctor` checks it.")
+
+    @field_validator("market_timeframe_s")
+    @classmethod
+    def _fit_a_day(cls, value: int) -> int:
+        if value % 60 or 86_400 % value:
+            raise ValueError("must be whole minutes that divide a day")
+        return value
 
     @field_validator("market_symbols", mode="before")
     @classmethod
@@ -144,3 +174,22 @@ def _range(name: str) -> str:
             if (bound := getattr(rule, word, None)) is not None:
                 bounds.append(f"{sign} {bound}")
     return f" Range: {' and '.join(bounds)}." if bounds else ""
+
+
+def settings_table() -> str:
+    """Every variable with its default, range and meaning, as a Markdown table."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        rows.append(f"| `{name.upper()}` | {_spell(default)} | {field.description}{_range(name)} |")
+    return "\n".join(rows)
+
+
+def _spell(default: object) -> str:
+    if isinstance(default, tuple):
+        return f"`{','.join(default)}`"
+    if default is None or default == {}:
+        return "unset"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default}`"

@@ -44,9 +44,7 @@ class Bundle:
         """The schemas it needs observations of, each once."""
         return needed_digests(self.networks)
 
-    def targets(
-        self, observations: Mapping[str, Float64s], exposures: Float64s
-    ) -> tuple[Float64s, Float64s, Float64s]:
+    def targets(self, observations: Mapping[str, Float64s], exposures: Float64s) -> tuple[Float64s, Float64s, Float64s]:
         """(target exposures float64[m], confidence scores float64[m], raw float64[m, k]) of many rows at once.
 
         `observations` are raw float64[m, n] by schema digest, `exposures` float64[m]. Raises FeaturesMissing for an

@@ -65,9 +65,7 @@ class LiveFeatures:
             regime=known.regime.label,
         )
 
-    def observe(
-        self, symbol: str, schema_digest: str, reading: Reading | None, exposure: float
-    ) -> NDArray[np.float64]:
+    def observe(self, symbol: str, schema_digest: str, reading: Reading | None, exposure: float) -> NDArray[np.float64]:
         """The raw observation float64[n] of a tracked schema at the last closed bar.
 
         Raises UnknownSymbol, NoMarketData, FeaturesWarmingUp, FeaturesMissing.

@@ -3,8 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from rl_models.answers import Answer, Parts
 from rl_models.choice import Chooser
 from rl_models.features.schema import FeatureSchema
@@ -43,8 +41,9 @@ class OnnxPolicy:
             raise PolicyFailed(f"{self.manifest.name}: no observation of its schema")
         if rows.shape != (m, self._network.inputs):
             raise PolicyFailed(f"{self.manifest.name}: observation {rows.shape}, not ({m}, {self._network.inputs})")
-        if not math.isfinite(np.add.reduce(rows, axis=None)):
-            raise FeaturesMissing(f"{self.manifest.name}: an observation is not finite")
+        for row in rows.tolist():
+            if not math.isfinite(sum(row)):
+                raise FeaturesMissing(f"{self.manifest.name}: an observation is not finite")
         return self._normaliser.apply(rows)
 
     def scores(self, inputs: Float32s) -> list[list[float]]:

@@ -113,7 +113,7 @@ class Advice:
     `target_exposure` is the share of the capital of this symbol to hold, before the venue's range is applied.
     `scores` are the policy's raw outputs. `confidence` is P(this target held to the horizon nets > 0 after the cost of
     reaching it), or None with the reason. `agreement` (share of members with this target) and `entropy` (nats, of the
-    members' votes) are None for a single policy.
+    members' votes) are None for a single policy. `cached`: given before, for the very same question.
     """
 
     model: str
@@ -125,6 +125,7 @@ class Advice:
     reasoning: str
     agreement: float | None = None
     entropy: float | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

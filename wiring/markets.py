@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from adapters.ohlcv_columns import VolumeUnit
 from adapters.ohlcv_files import read_ohlcv
 from adapters.replay_market import ReplayMarket
 from adapters.simulated_market import SimulatedMarket, Simulation
@@ -29,8 +30,10 @@ def _simulated(settings: Settings) -> Market:
 
 
 def _replay(settings: Settings) -> Market:
-    datasets = {symbol: read_ohlcv(path) for symbol, path in settings.replay_files.items()}
-    return ReplayMarket.open(datasets, directory=settings.data_dir, speed=settings.market_speed)
+    unit = VolumeUnit(settings.replay_volume.value)
+    datasets = {symbol: read_ohlcv(path, volume_unit=unit) for symbol, path in settings.replay_files.items()}
+    start_s = None if settings.replay_start is None else settings.replay_start.timestamp()
+    return ReplayMarket.open(datasets, directory=settings.data_dir, speed=settings.market_speed, start_s=start_s)
 
 
 MARKETS: Mapping[MarketSource, Callable[[Settings], Market]] = {

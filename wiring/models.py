@@ -8,6 +8,7 @@ from typing import TypeAlias
 from adapters import model_store
 from adapters.active_model import ActiveModelFile
 from rl_models.active import ActiveModel
+from rl_models.advice_cache import CachedPolicy
 from rl_models.bundle import Bundle
 from rl_models.live import LiveFeatures
 from rl_models.manifest import Manifest
@@ -16,9 +17,10 @@ from rl_models.policy import BundlePolicy
 from rl_models.remote import RemotePolicy
 from rl_models.shelf import SHIPPED_BUNDLES, Shelf, find_bundles
 from settings import Placement, Settings
-from trading.errors import PolicyFailed
+from trading.errors import BundleRefused, PolicyFailed
 from trading.ports import Policy
 from trading.vocabulary import Advice, Reading
+from wiring.markets import open_market
 
 # RLPolicy.advise of the runner process: bundle digest, raw observations by schema digest, exposure.
 PolicyCall: TypeAlias = Callable[[str, dict[str, list[float]], float], Awaitable[object]]
@@ -65,8 +67,11 @@ def follow_models(settings: Settings, *, answers_here: bool) -> ActiveModel[Mode
 class PolicyOfTheDay:
     """Keeps trading.ports.Policy with whichever model is active; `call` asks its process in `process` placement."""
 
-    def __init__(self, live: LiveFeatures, models: ActiveModel[Model], call: PolicyCall | None) -> None:
+    def __init__(
+        self, live: LiveFeatures, models: ActiveModel[Model], call: PolicyCall | None, *, cache_ttl_s: float
+    ) -> None:
         self._live = live
+        self._cache_ttl_s = cache_ttl_s
         self._models = models
         self._call = call
         self._policy = self._make()
@@ -87,9 +92,20 @@ class PolicyOfTheDay:
                 raise PolicyFailed("a model of this process was opened without its networks")
             return BundlePolicy(self._live, model.bundle)
         digest = model.digest
-        return RemotePolicy(
+        remote = RemotePolicy(
             self._live, model.manifest, model.networks, lambda rows, exposure: call(digest, rows, exposure)
         )
+        return CachedPolicy(remote, self._live, ttl_s=self._cache_ttl_s)
+
+
+def activate(settings: Settings, name: str) -> Model:
+    """Verify a bundle and make it the active one for every process of DATA_DIR. Raises BundleRefused: nothing changes."""
+    model = open_model(settings, name, answers_here=True)
+    timeframe_s = open_market(settings).timeframe_s
+    if model.manifest.timeframe_s != timeframe_s:
+        raise BundleRefused(f"{name} decides on bars of {model.manifest.timeframe_s} s, the market has {timeframe_s} s")
+    ActiveModelFile(settings.data_dir).write(f"{model.manifest.name}:{model.manifest.version}")
+    return model
 
 
 def register_shipped(root: Path) -> list[str]:

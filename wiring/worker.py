@@ -29,6 +29,8 @@ DEFAULT_EXPERIMENT = "default"
 DEFAULT_SALT = "rl-vs-rule-13"
 
 REFRESH_S = 0.25
+# How long after a close it is looked for: below a millisecond a timer may fire before its time.
+SETTLE_S = 0.002
 # A feed that has not been refreshed for this long makes the worker not ready.
 FEED_LIMIT_S = 5.0
 
@@ -54,7 +56,9 @@ class Worker:
         self.metrics = Metrics()
         self.live = LiveFeatures(self.market, models.current.networks)
         self.experiment = open_experiment(settings)
-        self._policy = PolicyOfTheDay(self.live, models, None if calls is None else calls.policy)
+        self._policy = PolicyOfTheDay(
+            self.live, models, None if calls is None else calls.policy, cache_ttl_s=settings.cache_ttl_seconds
+        )
         self.desk = Desk(
             features=self.live,
             assigner=self.experiment,
@@ -70,7 +74,7 @@ class Worker:
         """Read the history of every symbol, then keep it and the active model current."""
         self._refresh()
         self._tasks = [
-            asyncio.create_task(every(REFRESH_S, self._refresh)),
+            asyncio.create_task(repeat(self._refresh, self._pause_s)),
             asyncio.create_task(follow(self.models, self._policy.switch)),
         ]
 
@@ -92,6 +96,13 @@ class Worker:
         self.live.refresh()
         self._refreshed_s = time.monotonic()
 
+    def _pause_s(self) -> float:
+        # A bar is taken in as it closes, not up to REFRESH_S later: a fast replay closes several bars in that time.
+        market = self.market
+        last_close_s = market.now_s() // market.timeframe_s * market.timeframe_s
+        until_close_s = market.wall_time_s(last_close_s + market.timeframe_s) - time.time()
+        return min(max(until_close_s + SETTLE_S, SETTLE_S), REFRESH_S)
+
     def _check_timeframe(self, model: Model) -> None:
         if model.manifest.timeframe_s != self.market.timeframe_s:
             raise BundleRefused(
@@ -110,10 +121,10 @@ def open_experiment(settings: Settings) -> Experiment:
     )
 
 
-async def every(seconds: float, call: Callable[[], None]) -> None:
+async def repeat(call: Callable[[], None], pause_s: Callable[[], float]) -> None:
     """Call again and again; the first error ends it and is logged, which the readiness probe then shows."""
     while True:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(pause_s())
         try:
             call()
         except Exception:

@@ -1,8 +1,8 @@
 """Fits the curve from a policy's score to the probability that its target pays, on decisions it was not trained on.
 
-The event of a decision: its target exposure, held unchanged for `horizon_bars`, nets more than 0 after the cost of reaching
-it from the position. A flat target has no event. Neighbouring decisions share most of their horizon, so their number
-overstates what they know: the fit therefore keeps at least `HORIZONS_PER_BIN` whole horizons of decisions in each bin.
+The event of a decision: its target exposure, held unchanged for `horizon_bars`, nets more than 0 after the cost of
+reaching it from the position. A flat target has no event. Neighbouring decisions share most of their horizon, so their
+number overstates what they know: the fit keeps at least `HORIZONS_PER_BIN` whole horizons of decisions in each bin.
 """
 
 from collections.abc import Sequence

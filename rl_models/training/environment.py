@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import gymnasium
@@ -35,12 +35,12 @@ class Rules:
     """What may be held, what changing it costs, and how many bars an episode lasts at most."""
 
     levels: tuple[float, ...] = (0.0, 0.5, 1.0)
-    costs: TradingCosts = TradingCosts()
+    costs: TradingCosts = field(default_factory=TradingCosts)
     episode_bars: int = 720
 
 
 class TradingEnvironment(gymnasium.Env[Observation, np.int64]):
-    """Action i holds `rules.levels[i]` until the next close; the reward is the log return of equity after costs, in percent.
+    """Action i holds `rules.levels[i]` until the next close; the reward is the log return after costs, in percent.
 
     The observation at a close knows nothing later; a position decided at that close earns from there to the next one.
     An episode starts at a random bar of a random stretch with a random level held, unless `reset` is told by

@@ -18,10 +18,11 @@ class Fold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldPlan:
-    """How a range of time is cut. `first_train_share` of it precedes the first test; `purge_s` is left out before each.
+    """How a range of time is cut.
 
-    The purge is as long as the horizon of an outcome plus the warm-up, so that nothing a test decision sees or is judged
-    by overlaps what the network was fitted on.
+    `first_train_share` of it precedes the first test; `purge_s` is left out before each. The purge is as long as the
+    horizon of an outcome plus the warm-up, so that nothing a test decision sees or is judged by overlaps what the
+    network was fitted on.
     """
 
     folds: int

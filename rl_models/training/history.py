@@ -86,7 +86,7 @@ def build_history(series: Series, schema: FeatureSchema, warmup_bars: int) -> Hi
 
 
 def position_columns(schema: FeatureSchema) -> tuple[int, ...]:
-    """Where the observation holds the exposure. Raises ValueError for any other position feature: it cannot be trained."""
+    """Where the observation holds the exposure. Raises ValueError for any other position feature: none is trained."""
     first = schema.size - len(schema.features)
     placed = [(first + place, spec) for place, spec in enumerate(schema.features) if spec.kind == "position"]
     foreign = [spec.feature for _, spec in placed if spec.feature != "position_exposure"]
@@ -101,6 +101,4 @@ def fit_normalisation(rows: FloatArray, schema: FeatureSchema) -> Normalisation:
     std[std == 0.0] = 1.0
     columns = list(position_columns(schema))
     mean[columns], std[columns] = 0.0, 1.0
-    return Normalisation(
-        mean=tuple(mean.tolist()), std=tuple(std.tolist()), epsilon=0.0, clip=NETWORK_INPUT_CLIP
-    )
+    return Normalisation(mean=tuple(mean.tolist()), std=tuple(std.tolist()), epsilon=0.0, clip=NETWORK_INPUT_CLIP)

@@ -45,7 +45,7 @@ def drawdown(equity: FloatArray) -> FloatArray:
 
 
 def annualised_sharpe(equity: FloatArray, timeframe_s: int) -> float | None:
-    """Mean over standard deviation of simple bar returns, times the square root of bars a year; None without variance."""
+    """Mean over standard deviation of simple bar returns, times the root of bars a year; None without variance."""
     returns = equity[1:] / equity[:-1] - 1.0
     spread = float(np.std(returns))
     if spread == 0.0:

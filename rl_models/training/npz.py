@@ -3,6 +3,7 @@
 import io
 import math
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
@@ -24,11 +25,11 @@ def _array(content: bytes, where: str) -> NDArray[np.float64]:
         version = npy.read_magic(file)
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, by_columns, dtype = header(file)
-    except ValueError as error:
+    except (ValueError, TokenError) as error:
         raise BundleRefused(f"{where}: not an array: {error}") from error
     if dtype.kind not in "biuf":
         raise BundleRefused(f"{where}: {dtype} is not a number")
     values = content[file.tell() :]
-    if math.prod(shape) * dtype.itemsize != len(values):
+    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != len(values):
         raise BundleRefused(f"{where}: shape {shape} does not fit {len(values)} bytes")
     return np.frombuffer(values, dtype).reshape(shape, order="F" if by_columns else "C").astype(np.float64)

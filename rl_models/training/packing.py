@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from rl_models.bundle import Bundle, load_bundle, write_bundle
+from rl_models.bundle import Bundle, FindMember, load_bundle, write_bundle
 from rl_models.calibration import Calibration
 from rl_models.manifest import ENSEMBLE, POLICY, Manifest, Member, Normalisation, Output
 from rl_models.semantics import DiscreteExposure
@@ -49,15 +49,11 @@ class Trained:
     inputs: Observation
 
 
-def train_between(
-    study: Study, lesson: Lesson, start_s: int, end_s: int, advance: Callable[[int], None]
-) -> Trained:
+def train_between(study: Study, lesson: Lesson, start_s: int, end_s: int, advance: Callable[[int], None]) -> Trained:
     """A network trained on every bar opened in [start_s, end_s), Unix seconds."""
     rows = np.concatenate([history.rows(start_s, end_s) for history in study.histories])
     normalisation = fit_normalisation(rows, study.schema)
-    stretches = [
-        stretch for history in study.histories for stretch in history.stretches(start_s, end_s, normalisation)
-    ]
+    stretches = [stretch for history in study.histories for stretch in history.stretches(start_s, end_s, normalisation)]
     return Trained(
         algorithm=lesson.algorithm,
         model=fit(lesson, stretches, study.rules, advance),
@@ -73,7 +69,9 @@ def pack(root: Path, study: Study, trained: Trained, label: Label) -> Bundle:
     """
     action = DiscreteExposure(levels=study.rules.levels)
     network = to_onnx(policy_network(trained.model), study.schema.size)
-    agreement = compare(trained.model.policy, spaces.Discrete(len(study.rules.levels)), network, trained.inputs, PARITY_SOURCE)
+    agreement = compare(
+        trained.model.policy, spaces.Discrete(len(study.rules.levels)), network, trained.inputs, PARITY_SOURCE
+    )
     manifest = Manifest(
         kind=POLICY,
         name=label.name,
@@ -91,13 +89,20 @@ def pack(root: Path, study: Study, trained: Trained, label: Label) -> Bundle:
         provenance=label.provenance,
         parity={"checks": [agreement.to_json()]},
     )
-    return load_bundle(write_bundle(root, manifest, network))
+    return load_bundle(write_bundle(root, manifest, network), inline_p99_s=None)
 
 
-def pack_ensemble(root: Path, members: Sequence[Bundle], levels: tuple[float, ...], label: Label) -> Bundle:
-    """Writes the ensemble of bundles that lie under `root` already, voting on `levels`, and loads it.
+def pack_ensemble(
+    root: Path,
+    members: Sequence[Bundle],
+    levels: tuple[float, ...],
+    label: Label,
+    find_member: FindMember | None = None,
+) -> Bundle:
+    """Writes the ensemble of these bundles, voting on `levels`, under `root` and loads it.
 
-    Raises BundleRefused, also for members that share no symbol.
+    `find_member` None means that the members lie under `root` too. Raises BundleRefused, also for members that share no
+    symbol.
     """
     manifests = [member.manifest for member in members]
     shared = set.intersection(*(set(manifest.symbols) for manifest in manifests))
@@ -121,4 +126,5 @@ def pack_ensemble(root: Path, members: Sequence[Bundle], levels: tuple[float, ..
             for member in members
         ),
     )
-    return load_bundle(write_bundle(root, manifest, None))
+    path = write_bundle(root, manifest, None, find_member=find_member)
+    return load_bundle(path, find_member=find_member, inline_p99_s=None)

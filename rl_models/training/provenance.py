@@ -24,8 +24,10 @@ class DataSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRun:
-    """How the networks were made. `timesteps` are per network; `seeds` those of the walk-forward, the first also that of
-    the network in the bundle; `purge_bars` are left out between training and test; `seconds` is the whole command's time.
+    """How the networks were made.
+
+    `timesteps` are per network; `seeds` those of the walk-forward, the first also that of the network in the bundle;
+    `purge_bars` are left out between training and test; `seconds` is the time of the whole command.
     """
 
     command: str

@@ -19,9 +19,9 @@ from trading.vocabulary import Bar, Reading
 class Rollout:
     """What a policy decided at m closes in a row, starting flat; arrays are [m].
 
-    `close_times_s` (Unix seconds) and `closes` are those of the bar decided on, `positions` the exposure before, `targets`
-    after the decision, `scores` the confidence scores before calibration. Where `advised` is False there were no
-    features: the position is kept and the score is 0.
+    `close_times_s` (Unix seconds) and `closes` are those of the bar decided on, `positions` the exposure before and
+    `targets` after the decision, `scores` the confidence scores before calibration. Where `advised` is False there were
+    no features: the position is kept and the score is 0.
     """
 
     close_times_s: NDArray[np.int64]

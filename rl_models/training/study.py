@@ -39,9 +39,10 @@ SCHEMA = FeatureSchema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """One training command. `timesteps` are environment steps per network, by algorithm; all histories share a timeframe.
+    """One training command. All histories share a timeframe.
 
-    The first of `seeds` also makes the networks that ship; the others show how much of a result is chance.
+    `timesteps` are environment steps per network, by algorithm. The first of `seeds` also makes the networks that
+    ship; the others show how much of a result is chance.
     """
 
     histories: tuple[History, ...]

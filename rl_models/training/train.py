@@ -24,7 +24,7 @@ LIBRARIES = ("stable-baselines3", "torch", "gymnasium", "numpy", "TA-Lib", "onnx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
-    """Where the bundles go, what their names end in (`btc-1h`) and their version; the command and data they come from."""
+    """Where the bundles go, what their names end in (`btc-1h`), their version; the command and data they come from."""
 
     root: Path
     suffix: str

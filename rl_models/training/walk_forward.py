@@ -1,4 +1,4 @@
-"""Every fold, seed and algorithm: train on the past, pack as it would ship, follow it through the bars that come after."""
+"""Every fold, seed and algorithm: train on the past, pack as it would ship, follow it through the bars after."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,9 +81,7 @@ def iso(time_s: int) -> str:
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def _fold_bundles(
-    study: Study, fold: Fold, seed: int, workspace: Path, advance: Callable[[int], None]
-) -> list[Bundle]:
+def _fold_bundles(study: Study, fold: Fold, seed: int, workspace: Path, advance: Callable[[int], None]) -> list[Bundle]:
     root = workspace / f"fold-{fold.number}-seed-{seed}"
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     bundles = []

@@ -14,7 +14,7 @@ STEPPED = replace(CALIBRATION, knots=KNOTS)
 
 def test_probabilities_are_linear_between_knots_and_constant_outside() -> None:
     scores = np.linspace(-1.0, 1.5, 101)
-    expected = np.interp(scores, *zip(*KNOTS, strict=True))
+    expected = np.interp(scores, [score for score, _ in KNOTS], [fitted for _, fitted in KNOTS])
     assert [STEPPED.probability(score) for score in scores.tolist()] == pytest.approx(expected.tolist())
 
 

@@ -42,7 +42,9 @@ def test_the_majority_is_followed_with_agreement_and_entropy(tmp_path: Path) -> 
 
 def test_one_mind_has_full_agreement_and_no_entropy(tmp_path: Path) -> None:
     advice = crowd(tmp_path, q_members(tmp_path, 1, 1, 1)).answer(OBSERVED, 0.0)
-    assert (advice.target_exposure, advice.agreement, advice.entropy) == (0.5, pytest.approx(1.0), pytest.approx(0.0))
+    assert advice.target_exposure == 0.5
+    assert advice.agreement == pytest.approx(1.0)
+    assert advice.entropy == pytest.approx(0.0)
     assert math.copysign(1.0, advice.entropy or 0.0) == 1.0
 
 
@@ -71,7 +73,8 @@ def test_a_continuous_member_votes_for_the_level_nearest_to_its_target(tmp_path:
     action = ContinuousExposure(low=0.0, high=0.6, output_low=-1.0, output_high=1.0)
     members = [member(tmp_path, action=action, output=Output.ACTION), *q_members(tmp_path, 1)]
     advice = crowd(tmp_path, members).answer(OBSERVED, 0.0)
-    assert (advice.target_exposure, advice.agreement) == (0.5, pytest.approx(1.0))
+    assert advice.target_exposure == 0.5
+    assert advice.agreement == pytest.approx(1.0)
 
 
 def test_members_with_their_own_normalisation_see_their_own_inputs(tmp_path: Path) -> None:

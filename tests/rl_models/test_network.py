@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, count
 
 import numpy as np
@@ -21,6 +22,22 @@ def test_scores_are_what_the_network_computes() -> None:
     network = open_network(LINEAR, inputs=2, outputs=2)
     rows = np.array([[1.0, 1.0], [3.0, -1.0]], dtype=np.float32)
     assert network.scores(rows).tolist() == [[1.0, 2.5], [3.0, -1.5]]
+
+
+def test_four_threads_get_the_scores_of_their_own_rows() -> None:
+    network = open_network(LINEAR, inputs=2, outputs=2)
+    rows = np.random.default_rng(3).standard_normal((400, 2)).astype(np.float32)
+    expected = network.scores(rows)
+    with ThreadPoolExecutor(4) as threads:
+        answered = list(threads.map(lambda row: network.scores(row[None, :])[0], rows))
+    assert np.allclose(answered, expected, atol=1e-6)
+
+
+def test_scores_given_out_do_not_change_with_the_next_call() -> None:
+    network = open_network(LINEAR, inputs=2, outputs=2)
+    first = network.scores(np.ones((1, 2), dtype=np.float32))
+    network.scores(np.zeros((1, 2), dtype=np.float32))
+    assert first.tolist() == [[1.0, 2.5]]
 
 
 def test_rows_of_another_width_are_a_failure_of_the_policy() -> None:

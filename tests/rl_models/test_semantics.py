@@ -26,7 +26,9 @@ def test_verbs_mean_two_exposures_and_hold_keeps_the_position() -> None:
     assert [VERBS.target(place, 0.3) for place in range(3)] == [0.3, 1.0, 0.0]
 
 
-@pytest.mark.parametrize(("output", "target"), [(0.0, -1.0), (1.0, 0.0), (1.5, 0.5), (2.0, 1.0), (9.0, 1.0), (-9.0, -1.0)])
+@pytest.mark.parametrize(
+    ("output", "target"), [(0.0, -1.0), (1.0, 0.0), (1.5, 0.5), (2.0, 1.0), (9.0, 1.0), (-9.0, -1.0)]
+)
 def test_a_continuous_output_is_mapped_linearly_and_clipped(output: float, target: float) -> None:
     assert CONTINUOUS.target(output) == pytest.approx(target)
 
@@ -62,7 +64,9 @@ def test_a_meaning_that_is_ambiguous_or_empty_is_refused(action: ActionSemantics
         check_action(action, "here")
 
 
-@pytest.mark.parametrize("value", [{"kind": "levels"}, {"kind": "discrete_exposure"}, {**action_to_json(VERBS), "x": 1}, []])
+@pytest.mark.parametrize(
+    "value", [{"kind": "levels"}, {"kind": "discrete_exposure"}, {**action_to_json(VERBS), "x": 1}, []]
+)
 def test_json_of_another_form_is_refused(value: object) -> None:
     with pytest.raises(BundleRefused):
         action_from_json(value, "here")

@@ -35,7 +35,8 @@ def test_a_damaged_bundle_is_reported_and_hides_no_other(tmp_path: Path) -> None
     (write(tmp_path, "ppo", "2") / "policy.onnx").write_bytes(b"flipped")
     shelf = find_bundles([tmp_path])
     assert shelf.select("ppo").tag == "ppo:1"
-    assert [(refusal.path, "damaged" in refusal.reason) for refusal in shelf.refusals] == [(tmp_path / "ppo" / "2", True)]
+    assert [refusal.path for refusal in shelf.refusals] == [tmp_path / "ppo" / "2"]
+    assert "policy.onnx is damaged" in shelf.refusals[0].reason
 
 
 def test_the_same_bundle_in_two_places_is_one_and_another_under_its_name_is_refused(tmp_path: Path) -> None:

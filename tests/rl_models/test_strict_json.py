@@ -3,14 +3,17 @@ import pytest
 from rl_models.strict_json import Fields, dump_json, parse_json
 from trading.errors import BundleRefused
 
+BROKEN = [b'{"a": NaN}', b'{"a": Infinity}', b'{"a": 1, "a": 2}', b"{", b"\xff", b"[" * 100_000]
+NO_NUMBERS = [b"1e999", b"true", b'"1"', b"null", b"1" + b"0" * 400]
 
-@pytest.mark.parametrize("text", [b'{"a": NaN}', b'{"a": Infinity}', b'{"a": 1, "a": 2}', b"{", b"\xff", b"[" * 100_000])
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_json_that_is_ambiguous_or_broken_is_refused(text: bytes) -> None:
     with pytest.raises(BundleRefused):
         parse_json(text, "here")
 
 
-@pytest.mark.parametrize("text", [b'{"a": 1e999}', b'{"a": true}', b'{"a": "1"}', b'{"a": null}', b"{}", b'{"a": 1' + b"0" * 400 + b"}"])
+@pytest.mark.parametrize("text", [b"{}", *(b'{"a": ' + value + b"}" for value in NO_NUMBERS)])
 def test_a_number_is_a_finite_number_and_nothing_else(text: bytes) -> None:
     with pytest.raises(BundleRefused, match=r"here.*a"):
         Fields(parse_json(text, "here"), "here").number("a")

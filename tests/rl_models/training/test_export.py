@@ -8,11 +8,11 @@ import torch
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO, SAC
-from tests.fakes.sb3 import BOX, MODELS, StillEnvironment, untrained
 from torch import nn
 
 from rl_models.onnx_scan import scan_onnx
 from rl_models.training.export import policy_network, score_kind, to_onnx
+from tests.fakes.sb3 import BOX, MODELS, StillEnvironment, untrained
 from trading.errors import BundleRefused
 
 N_FEATURES = 9
@@ -68,7 +68,9 @@ def test_quantiles_are_averaged_at_export() -> None:
     np.testing.assert_allclose(found, reference, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("layer", [nn.Tanh(), nn.ReLU(), nn.LeakyReLU(0.2), nn.ELU(0.7), nn.GELU(), nn.GELU("tanh"), nn.SiLU()])
+@pytest.mark.parametrize(
+    "layer", [nn.Tanh(), nn.ReLU(), nn.LeakyReLU(0.2), nn.ELU(0.7), nn.GELU(), nn.GELU("tanh"), nn.SiLU()]
+)
 def test_activations_are_those_of_torch(layer: nn.Module) -> None:
     rows = observations(100)
     reference = layer(torch.from_numpy(rows)).numpy()

@@ -8,9 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.fakes import poison
-from tests.fakes.bars import random_bars
-from tests.fakes.sb3 import LEVELS, saved, saved_statistics, untrained
 
 from rl_models.bundle import load_bundle
 from rl_models.training.action_text import ActionText
@@ -18,6 +15,9 @@ from rl_models.training.calibrate import Outcome
 from rl_models.training.costs import TradingCosts
 from rl_models.training.import_policy import Request, import_policy
 from rl_models.training.imported_network import PolicyFile
+from tests.fakes import poison
+from tests.fakes.bars import random_bars
+from tests.fakes.sb3 import LEVELS, saved, saved_statistics, untrained
 from trading.errors import BundleRefused
 
 SCHEMA = "features: [{log_return: {n: 1}}, {rsi: {n: 3}}, hour_sin, position_exposure]"

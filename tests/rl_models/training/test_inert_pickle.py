@@ -16,7 +16,9 @@ def read(content: bytes) -> Node:
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-@pytest.mark.parametrize("value", [None, True, -7, 2**70, 0.5, "text", (), (1,), (1, 2, 3, 4), [1, [2]], [list(range(9))]])
+@pytest.mark.parametrize(
+    "value", [None, True, -7, 2**70, 0.5, "text", (), (1,), (1, 2, 3, 4), [1, [2]], [list(range(9))]]
+)
 def test_plain_values_are_read_as_they_are(protocol: int, value: object) -> None:
     assert read(pickle.dumps(value, protocol)) == value
 
@@ -85,9 +87,9 @@ def test_a_pickle_with_too_many_instructions_is_refused() -> None:
 
 
 def test_a_path_is_described_and_not_made() -> None:
-    found = read(pickle.dumps(PurePosixPath("/tmp/x"), 4))
+    found = read(pickle.dumps(PurePosixPath("/home/x"), 4))
     assert isinstance(found, Call)
-    assert found.arguments == ("/", "tmp", "x")
+    assert found.arguments == ("/", "home", "x")
 
 
 def test_random_damage_ends_in_a_value_or_a_refusal() -> None:

@@ -30,21 +30,21 @@ def test_what_is_no_number_is_refused(array: np.ndarray, tmp_path: Path) -> None
         read_arrays(path)
 
 
-def test_a_shape_that_does_not_fit_the_bytes_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", [(1_000_000, 1_000_000), (-1, -1), (2,)])
+def test_a_shape_that_does_not_fit_the_bytes_is_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
     target = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        target, {"descr": "<f8", "fortran_order": False, "shape": (1_000_000, 1_000_000)}
-    )
+    np.lib.format.write_array_header_1_0(target, {"descr": "<f8", "fortran_order": False, "shape": shape})
     path = tmp_path / "x.npz"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.npy", target.getvalue())
+        archive.writestr("a.npy", target.getvalue() + bytes(8))
     with pytest.raises(BundleRefused, match="does not fit"):
         read_arrays(path)
 
 
-def test_a_file_that_is_no_array_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"text", b"\x93NUMPY\x01\x00\x04\x00(((\n", b"\x93NUMPY\x01\x00\x02\x00'\n"])
+def test_a_file_that_is_no_array_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.npy", b"text")
+        archive.writestr("a.npy", content)
     with pytest.raises(BundleRefused, match="not an array"):
         read_arrays(path)

@@ -7,9 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
-from tests.fakes.bundles import linear_model
 
 from rl_models.training.onnx_file import read_onnx
+from tests.fakes.bundles import linear_model
 from trading.errors import BundleRefused
 
 WEIGHTS = [[1.0, 2.0], [0.5, -1.0], [0.0, 3.0]]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.fakes.poison import replaced
-from tests.fakes.sb3 import MODELS, saved, untrained
 
 from rl_models.training.sb3_zip import read_sb3_zip, read_tensors
+from tests.fakes.poison import replaced
+from tests.fakes.sb3 import MODELS, saved, untrained
 from trading.errors import BundleRefused
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.fakes.sb3 import saved_statistics
 
 from rl_models.normaliser import Normaliser
 from rl_models.training.vecnormalize import read_statistics
+from tests.fakes.sb3 import saved_statistics
 from trading.errors import BundleRefused
 
 N_FEATURES = 6
@@ -47,9 +47,7 @@ def test_safe_forms_give_the_same_statistics(tmp_path: Path) -> None:
     arrays = tmp_path / "vecnormalize.npz"
     np.savez(arrays, mean=rms.mean, var=rms.var, epsilon=statistics.epsilon, clip=statistics.clip_obs)
     text = tmp_path / "vecnormalize.json"
-    text.write_text(
-        json.dumps({"mean": rms.mean.tolist(), "var": rms.var.tolist(), "epsilon": 1e-6, "clip": 5.0})
-    )
+    text.write_text(json.dumps({"mean": rms.mean.tolist(), "var": rms.var.tolist(), "epsilon": 1e-6, "clip": 5.0}))
     assert read_statistics(arrays) == read_statistics(text) == read_statistics(path)
 
 

@@ -1,0 +1,116 @@
+"""`make doctor`: looks at everything the service stands on and says what to do about what is wrong."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from settings import Settings, read_settings
+from trading.errors import BundleRefused, OperatorNeeded
+from wiring.markets import market_notes, open_market
+from wiring.models import find_models, follow_models
+
+CONNECT_S = 1.0
+EARLIEST_PLAUSIBLE_S = 1_767_225_600  # 2026-01-01: a clock before this was never set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    mark: str
+    subject: str
+    text: str
+
+    @property
+    def failed(self) -> bool:
+        """True when the service will not start, or not work, like this."""
+        return self.mark == "FAILED"
+
+
+def examine(read: Callable[[], Settings] = read_settings, wall_s: Callable[[], float] = time.time) -> Iterator[Finding]:
+    """Findings in the order of dependence: settings, store, clock, market, bundles, upstreams."""
+    try:
+        settings = read()
+    except OperatorNeeded as error:
+        yield _failed("settings", str(error).replace("\n", "; "))
+        return
+    yield _ok(
+        "settings", f"{settings.workers} workers on {settings.host}:{settings.port}, {settings.placement} placement"
+    )
+    yield from _look("store", lambda: _store(settings))
+    yield _clock(wall_s())
+    yield from _look("market", lambda: _market(settings))
+    yield from _look("bundles", lambda: _bundles(settings))
+    for name in ("trading_service_url", "data_aggregator_url", "adaptive_threshold_url"):
+        yield _upstream(name.upper(), getattr(settings, name))
+
+
+def _look(subject: str, examine_it: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from examine_it()
+    except OperatorNeeded as error:
+        yield _failed(subject, str(error))
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    probe = folder / ".doctor"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+    except OSError as error:
+        yield _failed("store", f"DATA_DIR {folder}: {error.strerror}; give a folder this user may write")
+    else:
+        yield _ok("store", f"DATA_DIR {folder} can be written")
+
+
+def _clock(now_s: float) -> Finding:
+    if now_s < EARLIEST_PLAUSIBLE_S:
+        return _failed("clock", "the system clock is years behind; set it (signals and bars carry wall time)")
+    return _ok("clock", "the system clock is plausible")
+
+
+def _market(settings: Settings) -> Iterator[Finding]:
+    market = open_market(settings)
+    yield _ok("market", f"{market.source}: {', '.join(market.symbols())}, bars of {market.timeframe_s} s")
+    for note in market_notes(market):
+        yield Finding(mark="note", subject="market", text=note)
+    if market.ended():
+        yield _failed(
+            "market", f"this replay has ended; remove {settings.data_dir}/market-clock-*.json to start it again"
+        )
+
+
+def _bundles(settings: Settings) -> Iterator[Finding]:
+    for refusal in find_models(settings).refusals:
+        yield Finding(mark="note", subject="bundles", text=f"{refusal.path} is not used: {refusal.reason}")
+    model = follow_models(settings, answers_here=True).current
+    timeframe_s = open_market(settings).timeframe_s
+    if model.manifest.timeframe_s != timeframe_s:
+        raise BundleRefused(f"{model.manifest.name} needs bars of {model.manifest.timeframe_s} s, not {timeframe_s} s")
+    yield _ok("bundles", f"{model.manifest.name}:{model.manifest.version} verified, {model.digest}")
+
+
+def _upstream(name: str, url: str | None) -> Finding:
+    if url is None:
+        return Finding(mark="note", subject=name, text="not set: the service works without it")
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=CONNECT_S):
+            return _ok(name, f"{url} accepts connections")
+    except OSError as error:
+        return _failed(
+            name, f"{url} does not answer within {CONNECT_S:g} s ({error}); check the address and the network"
+        )
+
+
+def _ok(subject: str, text: str) -> Finding:
+    return Finding(mark="ok", subject=subject, text=text)
+
+
+def _failed(subject: str, text: str) -> Finding:
+    return Finding(mark="FAILED", subject=subject, text=text)
