@@ -68,6 +68,11 @@ Reports: TypeAlias = Mapping[str, Callable[[], object]]
 class Room:
     """What stands behind the door: empty until the service has opened it, and again once it is closed."""
 
+    endpoints: Mapping[str, Endpoint]
+    reports: Reports
+    not_ready: Callable[[], list[str]]
+    observer: Observer | None
+
     def __init__(self, *, max_concurrent: int) -> None:
         self.max_concurrent = max_concurrent
         self.busy = 0
@@ -85,13 +90,13 @@ class Room:
         self.endpoints = endpoints
         self.reports = reports
         self.not_ready = not_ready
-        self.observer: Observer | None = observer
+        self.observer = observer
 
     def close(self) -> None:
         """Let nobody in."""
-        self.endpoints: Mapping[str, Endpoint] = {}
-        self.reports: Reports = {}
-        self.not_ready: Callable[[], list[str]] = lambda: ["service"]
+        self.endpoints = {}
+        self.reports = {}
+        self.not_ready = lambda: ["service"]
         self.observer = None
 
 
@@ -184,7 +189,7 @@ async def _read_body(receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Rejected("malformed_json")
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > MAX_BODY_BYTES:
             raise Rejected("body_too_large")
         if not message.get("more_body"):

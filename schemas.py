@@ -64,6 +64,10 @@ class MarketQuote(WireRequest):
     ask: Price | None = None
     timestamp: IsoTime | None = None
 
+    def to_quote(self) -> Quote:
+        """The same in our own words."""
+        return Quote(price=self.price, bid=self.bid, ask=self.ask, at_s=_unix_s(self.timestamp))
+
     @model_validator(mode="after")
     def _not_crossed(self) -> "MarketQuote":
         if self.bid is not None and self.ask is not None and self.bid > self.ask:
@@ -97,7 +101,7 @@ class PredictRequest(WireRequest):
                 volume_usd=data.volume,
                 action=data.action,
             ),
-            quote=quote and Quote(price=quote.price, bid=quote.bid, ask=quote.ask, at_s=_unix_s(quote.timestamp)),
+            quote=None if quote is None else quote.to_quote(),
             sent_at_s=_unix_s(self.timestamp),
         )
 

@@ -9,18 +9,27 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from adapters.dataset import Dataset
+from adapters.market_clock import WALL_CLOCK
 from adapters.ohlcv_files import read_ohlcv
+from adapters.simulated_market import SimulatedMarket, Simulation
+from adapters.simulated_prices import GENESIS_S
 from rl_models.shelf import SHIPPED_BUNDLES, find_bundles
 from trading.errors import OperatorNeeded
 from trading.vocabulary import Bar
 
+if TYPE_CHECKING:
+    from rl_models.training.history import Series
+
 PROGRAM = "python -m rl_models"
+# Enough for the longest warm-up that is looked for.
+SIMULATED_BARS = 6_000
 
 
 def train(argv: Sequence[str]) -> None:
-    """Train PPO, A2C and DQN on bars, walk forward, calibrate, write bundles."""
-    from rl_models.training.history import Series
+    """Train PPO, A2C and DQN on bars, walk forward, calibrate, write bundles and an ensemble of them."""
     from rl_models.training.train_command import BarFile, add_train_arguments, run_train
 
     parser = _parser("train", train)
@@ -28,29 +37,46 @@ def train(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     files = []
     for symbol, path in args.data:
-        dataset = read_ohlcv(path)
-        findings = dataset.report.lines()
-        print(*findings, sep="\n")
-        series = Series(symbol=symbol, timeframe_s=dataset.timeframe_s, bars=dataset.bars)
-        files.append(BarFile(name=path.name, sha256=dataset.sha256, findings=findings, series=series))
+        dataset = _read(path)
+        series = _series(symbol, dataset)
+        files.append(BarFile(name=path.name, sha256=dataset.sha256, findings=dataset.report.lines(), series=series))
     for bundle in run_train(args, files, command_line("train", argv)):
         print(f"{bundle.manifest.name}:{bundle.manifest.version} {bundle.digest}")
 
 
 def import_(argv: Sequence[str]) -> None:
     """Import a Stable-Baselines3 zip or an ONNX network as a bundle; nothing in it is run."""
-    from adapters.simulated_prices import SimulatedPrices  # type: ignore[attr-defined]
     from rl_models.training.import_policy import add_import_arguments, run_import
 
     parser = _parser("import", import_)
     add_import_arguments(parser)
     args = parser.parse_args(argv)
-    unseen: Sequence[Bar] | None = None
-    if args.bars is not None:
-        dataset = read_ohlcv(args.bars, args.timeframe)
-        print(*dataset.report.lines(), sep="\n")
-        unseen = dataset.bars
-    print(run_import(args, simulated=SimulatedPrices(args.symbol[0], args.timeframe), unseen=unseen))
+    unseen = None if args.bars is None else _read(args.bars, args.timeframe).bars
+    print(run_import(args, simulated=_simulated(args.timeframe), unseen=unseen))
+
+
+def ensemble(argv: Sequence[str]) -> None:
+    """Make an ensemble of bundles that are there already."""
+    from rl_models.training.ensemble_command import add_ensemble_arguments, run_ensemble
+
+    parser = _parser("ensemble", ensemble)
+    add_ensemble_arguments(parser)
+    args = parser.parse_args(argv)
+    unseen = None if args.bars is None else _series(args.bars[0], _read(args.bars[1]))
+    bundle = run_ensemble(args, unseen)
+    print(f"{bundle.manifest.name}:{bundle.manifest.version} {bundle.digest}")
+
+
+def report(argv: Sequence[str]) -> None:
+    """Write the walk-forward results that trained bundles carry as a page and as a document."""
+    from rl_models.training.report_command import add_report_arguments, run_report
+
+    parser = _parser("report", report)
+    add_report_arguments(parser)
+    args = parser.parse_args(argv)
+    if args.page is None and args.document is None:
+        parser.error("give --page, --document or both")
+    print(*run_report(args), sep="\n")
 
 
 def verify(argv: Sequence[str]) -> None:
@@ -68,6 +94,8 @@ def verify(argv: Sequence[str]) -> None:
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "import": import_,
+    "ensemble": ensemble,
+    "report": report,
     "verify": verify,
 }
 
@@ -89,6 +117,24 @@ def main(argv: Sequence[str]) -> int:
         print(f"{PROGRAM} {args.command}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _read(path: Path, timeframe_s: int | None = None) -> Dataset:
+    dataset = read_ohlcv(path, timeframe_s)
+    print(*dataset.report.lines(), sep="\n")
+    return dataset
+
+
+def _series(symbol: str, dataset: Dataset) -> "Series":
+    from rl_models.training.history import Series
+
+    return Series(symbol=symbol, timeframe_s=dataset.timeframe_s, bars=dataset.bars)
+
+
+def _simulated(timeframe_s: int) -> Sequence[Bar]:
+    simulation = Simulation(seed=0, symbols=("BTC",), timeframe_s=timeframe_s)
+    market = SimulatedMarket(simulation, WALL_CLOCK, lambda: GENESIS_S + SIMULATED_BARS * timeframe_s)
+    return market.closed_bars("BTC", after_s=None, limit=SIMULATED_BARS)
 
 
 def _parser(command: str, run: Callable[[Sequence[str]], None]) -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from rl_models.bundle import Bundle
@@ -37,22 +38,23 @@ def run_ensemble(args: argparse.Namespace, unseen: Series | None) -> Bundle:
     """The ensemble of parsed arguments; `unseen` are the bars of `args.bars`. Raises BundleRefused."""
     shelf = find_bundles([args.bundles])
     members = [shelf.open(shelf.select(wanted)) for wanted in args.members]
-    label = Label(
-        name=args.name, version=args.version, created_at=datetime.now(UTC).isoformat(timespec="seconds")
-    )
+    label = Label(name=args.name, version=args.version, created_at=datetime.now(UTC).isoformat(timespec="seconds"))
     if unseen is not None:
         costs = TradingCosts(fee_bps=args.fee_bps, half_spread_bps=args.half_spread_bps)
         with tempfile.TemporaryDirectory() as folder:
-            draft = pack_ensemble(Path(folder), members, args.levels, label, shelf.find_member)
+            there = partial(_member_path, args.bundles)
+            draft = pack_ensemble(Path(folder), members, args.levels, label, there)
             outcome = Outcome(horizon_bars=args.horizon, costs=costs)
             label = replace(label, calibration=_calibration(draft, unseen, outcome))
     return pack_ensemble(args.bundles, members, args.levels, label)
 
 
+def _member_path(root: Path, name: str, version: str) -> Path:
+    return root / name / version
+
+
 def _calibration(bundle: Bundle, unseen: Series, outcome: Outcome) -> Calibration | None:
     bars = unseen.bars
     first = min(bundle.manifest.warmup_bars, len(bars) - 1)
-    rollout = roll_out(
-        bundle, unseen, first_s=bars[first].open_time_s, end_s=bars[-1].open_time_s + unseen.timeframe_s
-    )
+    rollout = roll_out(bundle, unseen, first_s=bars[first].open_time_s, end_s=bars[-1].open_time_s + unseen.timeframe_s)
     return calibrate([rollout], outcome, unseen.timeframe_s)

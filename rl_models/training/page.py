@@ -21,8 +21,8 @@ def write_page(manifests: Sequence[Manifest]) -> str:
     run = provenance_from_json(manifests[0].provenance).run
     sections = "".join(_section(manifest) for manifest in manifests)
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Walk-forward results</title><style>{STYLE}</style>'
-        f"<h1>Walk-forward results</h1><p><code>{escape(run.command)}</code></p>"
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Walk-forward results</title>'
+        f"<style>{STYLE}</style><h1>Walk-forward results</h1><p><code>{escape(run.command)}</code></p>"
         f"<p>Returns after {run.fee_bps:g} + {run.half_spread_bps:g} bps of costs, on bars after those trained on; "
         "the account of each test starts flat. Turnover a day is in multiples of equity.</p>"
         f"{_inline(compare_equity(manifests))}{sections}</html>\n"

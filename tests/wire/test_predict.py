@@ -48,7 +48,10 @@ def test_a_user_outside_the_policys_share_is_answered_by_the_rule(service: Serve
 
 
 def test_the_volume_of_the_rule_is_in_dollars_of_24_hours(service: Served) -> None:
-    small = REQUEST | {"user_id": user_of(service, "fallback"), "signal_data": REQUEST["signal_data"] | {"volume": 1.5e6}}
+    small = REQUEST | {
+        "user_id": user_of(service, "fallback"),
+        "signal_data": REQUEST["signal_data"] | {"volume": 1.5e6},
+    }
     decision = service.post("/api/v1/predict", small).json()
     assert (decision["action"], decision["should_trade"]) == ("HOLD", False)
     assert "volume" in decision["reasoning"]
