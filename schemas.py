@@ -2,13 +2,16 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from typing_extensions import TypedDict
 
 from trading.vocabulary import (
     Action,
     Arm,
+    AssignmentReason,
     BlockReason,
     ConfidenceReason,
     Decision,
@@ -33,6 +36,7 @@ IsoTime = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_iso_onl
 Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+@lru_cache(maxsize=1024)
 def iso_time(unix_s: float) -> str:
     """A Unix time as the wire writes it: ISO-8601, UTC, milliseconds, Z."""
     return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -88,46 +92,59 @@ class PredictRequest(WireRequest):
         None, gt=0, le=30, allow_inf_nan=False, description="Deadline; PREDICTION_TIMEOUT_SECONDS when not given."
     )
 
-    def to_signal(self) -> Signal:
-        """The same in our own words."""
-        data, quote = self.signal_data, self.market_data
-        return Signal(
-            user_id=self.user_id,
-            symbol=self.symbol,
-            reading=Reading(
-                confidence=data.confidence,
-                rsi=data.rsi,
-                change_percent=data.change_percent,
-                volume_usd=data.volume,
-                action=data.action,
-            ),
-            quote=None if quote is None else quote.to_quote(),
-            sent_at_s=_unix_s(self.timestamp),
-        )
+
+class PredictParams(TypedDict):
+    """The fields of a PredictRequest, validated, as an API method gets them."""
+
+    user_id: str
+    symbol: str
+    signal_data: SignalData
+    market_data: MarketQuote | None
+    timestamp: datetime | None
+    priority: int
+    timeout_seconds: float | None
+
+
+def to_signal(params: PredictParams) -> Signal:
+    """The signal in our own words."""
+    data, quote = params["signal_data"], params["market_data"]
+    return Signal(
+        user_id=params["user_id"],
+        symbol=params["symbol"],
+        reading=Reading(
+            confidence=data.confidence,
+            rsi=data.rsi,
+            change_percent=data.change_percent,
+            volume_usd=data.volume,
+            action=data.action,
+        ),
+        quote=None if quote is None else quote.to_quote(),
+        sent_at_s=_unix_s(params["timestamp"]),
+    )
 
 
 def _unix_s(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
-class ExperimentView(BaseModel):
+class ExperimentView(TypedDict):
     """How the experiment treated this user. `reason` says why the served arm answered."""
 
     key: str
     assigned_arm: Arm
     served_arm: Arm
-    reason: str
+    reason: AssignmentReason | FailureReason
     stage: str
 
 
-class MarketSourceView(BaseModel):
+class MarketSourceView(TypedDict):
     """Where the bars came from; a simulated market says so in every answer."""
 
     source: str
     speed: float
 
 
-class AdviceView(BaseModel):
+class AdviceView(TypedDict):
     """What the answering model said, before the gate."""
 
     target_exposure: float
@@ -139,15 +156,15 @@ class AdviceView(BaseModel):
     regime: str | None
 
 
-class Execution(BaseModel):
-    """The order that followed, if any."""
+class Execution(TypedDict):
+    """The order that followed."""
 
     status: str
     client_order_id: str
 
 
-class PredictResponse(BaseModel):
-    """The decision."""
+class PredictResponse(TypedDict):
+    """The decision. Built by us from checked values, so a plain dictionary: a model would check them all again."""
 
     request_id: str
     user_id: str
@@ -173,46 +190,51 @@ class PredictResponse(BaseModel):
 def to_response(decision: Decision, market: MarketSourceView, *, elapsed_s: float) -> PredictResponse:
     """A decision as the wire shows it; `elapsed_s` is the time since the request was read."""
     advice, view, signal = decision.advice, decision.market, decision.signal
-    return PredictResponse(
-        request_id=decision.request_id,
-        user_id=signal.user_id,
-        symbol=signal.symbol,
-        should_trade=decision.should_trade,
-        action=decision.action,
-        confidence=advice.confidence,
-        reasoning=advice.reasoning,
-        model_used=advice.model,
-        model_version=advice.version,
-        fallback_used=decision.fallback_used,
-        blocked_by=list(decision.blocked_by),
-        experiment=_experiment_view(decision),
-        advice=AdviceView(
-            target_exposure=advice.target_exposure,
-            position_exposure=decision.position_exposure,
-            clipped=decision.clipped,
-            confidence_reason=advice.confidence_reason,
-            agreement=advice.agreement,
-            entropy=advice.entropy,
-            regime=view and view.regime,
-        ),
-        data_as_of=view and iso_time(view.as_of_s),
-        valid_until=view and iso_time(view.valid_until_s),
-        execution=None,
-        market=market,
-        cached=advice.cached,
-        processing_time_ms=round(elapsed_s * 1000.0, 3),
-    )
+    return {
+        "request_id": decision.request_id,
+        "user_id": signal.user_id,
+        "symbol": signal.symbol,
+        "should_trade": decision.should_trade,
+        "action": decision.action,
+        "confidence": advice.confidence,
+        "reasoning": advice.reasoning,
+        "model_used": advice.model,
+        "model_version": advice.version,
+        "fallback_used": decision.fallback_used,
+        "blocked_by": list(decision.blocked_by),
+        "experiment": _experiment_view(decision),
+        "advice": _advice_view(decision),
+        "data_as_of": None if view is None else iso_time(view.as_of_s),
+        "valid_until": None if view is None else iso_time(view.valid_until_s),
+        "execution": None,
+        "market": market,
+        "cached": advice.cached,
+        "processing_time_ms": round(elapsed_s * 1000.0, 3),
+    }
 
 
 def _experiment_view(decision: Decision) -> ExperimentView:
-    given, failure = decision.assignment, decision.failure
-    return ExperimentView(
-        key=given.experiment,
-        assigned_arm=given.arm,
-        served_arm=decision.served_arm,
-        reason=failure.value if isinstance(failure, FailureReason) else given.reason.value,
-        stage=given.stage,
-    )
+    given = decision.assignment
+    return {
+        "key": given.experiment,
+        "assigned_arm": given.arm,
+        "served_arm": decision.served_arm,
+        "reason": decision.failure or given.reason,
+        "stage": given.stage,
+    }
+
+
+def _advice_view(decision: Decision) -> AdviceView:
+    advice, view = decision.advice, decision.market
+    return {
+        "target_exposure": advice.target_exposure,
+        "position_exposure": decision.position_exposure,
+        "clipped": decision.clipped,
+        "confidence_reason": advice.confidence_reason,
+        "agreement": advice.agreement,
+        "entropy": advice.entropy,
+        "regime": None if view is None else view.regime,
+    }
 
 
 class ErrorBody(BaseModel):

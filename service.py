@@ -5,12 +5,12 @@ Reads the settings at import, unlike every other module: `bentoml serve` takes a
 
 import sys
 import time
-from typing import Any
+from typing import Any, Unpack
 
 import bentoml
 
 import routes
-from schemas import MarketSourceView, PredictRequest, PredictResponse, to_response
+from schemas import MarketSourceView, PredictParams, PredictRequest, PredictResponse, to_response, to_signal
 from settings import Placement, read_settings
 from trading.errors import InvalidField, InvalidSetting, OperatorNeeded
 from wiring import status
@@ -96,7 +96,7 @@ class RLService(Runners):
 
     def __init__(self) -> None:
         self.worker = self._open_worker()
-        self.market = MarketSourceView(source=self.worker.market.source, speed=self.worker.market.speed)
+        self.market: MarketSourceView = {"source": self.worker.market.source, "speed": self.worker.market.speed}
 
     @bentoml.on_deployment
     @staticmethod
@@ -125,17 +125,16 @@ class RLService(Runners):
         await self.worker.stop()
 
     @bentoml.api(route="/api/v1/predict", input_spec=PredictRequest)
-    async def predict(self, **params: Any) -> PredictResponse:
+    async def predict(self, **params: Unpack[PredictParams]) -> PredictResponse:
         """A decision on one signal."""
         started_s = time.perf_counter()
-        request = PredictRequest.model_construct(**params)
-        latest_s = time.time() + CLOCK_SKEW_S
-        if request.timestamp is not None and request.timestamp.timestamp() > latest_s:
+        signal = to_signal(params)
+        if signal.sent_at_s is not None and signal.sent_at_s > time.time() + CLOCK_SKEW_S:
             raise InvalidField("timestamp", "in the future")
         decision = await self.worker.desk.decide(
-            request.to_signal(),
+            signal,
             request_id=routes.request_id_var.get(),
-            budget_s=request.timeout_seconds or SETTINGS.prediction_timeout_seconds,
+            budget_s=params["timeout_seconds"] or SETTINGS.prediction_timeout_seconds,
         )
         return to_response(decision, self.market, elapsed_s=time.perf_counter() - started_s)
 

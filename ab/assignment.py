@@ -1,6 +1,7 @@
 """Which arm of an experiment a user is in: a pure function of the experiment's salt and the user's id."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from trading.vocabulary import Arm, Assignment, AssignmentReason
 
@@ -18,6 +19,7 @@ def fnv1a_32(text: str) -> int:
     return value
 
 
+@lru_cache(maxsize=65_536)
 def bucket(salt: str, user_id: str) -> float:
     """Where a user falls in [0, 1), in steps of 1/10,000: version 2 of GrowthBook's hash, so other SDKs agree."""
     return fnv1a_32(str(fnv1a_32(salt + user_id))) % BUCKETS / BUCKETS

@@ -99,7 +99,7 @@ class PolicyOfTheDay:
 
 
 def activate(settings: Settings, name: str) -> Model:
-    """Verify a bundle and make it the active one for every process of DATA_DIR. Raises BundleRefused: nothing changes."""
+    """Verify a bundle and make it the active one of DATA_DIR. Raises BundleRefused, and then nothing has changed."""
     model = open_model(settings, name, answers_here=True)
     timeframe_s = open_market(settings).timeframe_s
     if model.manifest.timeframe_s != timeframe_s:

@@ -15,13 +15,14 @@ from rl_models.training.costs import FloatArray, TradingCosts, hold_for_a_bar
 Observation: TypeAlias = NDArray[np.float32]
 # Rewards are log returns in percent: hourly ones as fractions are too small for the usual learning rates.
 REWARD_SCALE = 100.0
+INPUT_CLIP = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
     """Bars in a row whose features are all known, as the networks see them.
 
-    `observations` is float32[m, n_features], normalised; the environment writes the exposure over `position_columns`.
+    `observations` is float32[m, n_features], normalised and within INPUT_CLIP; the environment writes the exposure over `position_columns`.
     `bar_returns` is float64[m - 1]: what close i to close i + 1 earns.
     """
 
@@ -53,7 +54,7 @@ class TradingEnvironment(gymnasium.Env[Observation, np.int64]):
         self._weights = np.array([len(stretch.bar_returns) for stretch in self._stretches], dtype=np.float64)
         self._weights /= self._weights.sum()
         n_features = self._stretches[0].observations.shape[1]
-        self.observation_space = spaces.Box(-np.inf, np.inf, (n_features,), np.float32)
+        self.observation_space = spaces.Box(-INPUT_CLIP, INPUT_CLIP, (n_features,), np.float32)
         self.action_space = spaces.Discrete(len(rules.levels))
         self._stretch = self._stretches[0]
         self._at = self._end = 0

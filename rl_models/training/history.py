@@ -12,10 +12,8 @@ from rl_models.manifest import Normalisation
 from rl_models.normaliser import Normaliser
 from rl_models.signal_generator import SignalGenerator
 from rl_models.training.costs import FloatArray
-from rl_models.training.environment import Stretch
+from rl_models.training.environment import INPUT_CLIP, Stretch
 from trading.vocabulary import Bar
-
-NETWORK_INPUT_CLIP = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,4 +99,4 @@ def fit_normalisation(rows: FloatArray, schema: FeatureSchema) -> Normalisation:
     std[std == 0.0] = 1.0
     columns = list(position_columns(schema))
     mean[columns], std[columns] = 0.0, 1.0
-    return Normalisation(mean=tuple(mean.tolist()), std=tuple(std.tolist()), epsilon=0.0, clip=NETWORK_INPUT_CLIP)
+    return Normalisation(mean=tuple(mean.tolist()), std=tuple(std.tolist()), epsilon=0.0, clip=INPUT_CLIP)

@@ -91,8 +91,6 @@ def environment(folder: Path, port: int, changes: Mapping[str, str]) -> dict[str
         "BENTOML_HOME": str(folder / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "OMP_NUM_THREADS": "1",
-        "RL_MODELS_PATH": "/tmp/devbundles",
-        "RL_MODEL": "dev-ppo",
     }
     return os.environ | ours | dict(changes)
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def test_the_readmes_request_is_answered_by_a_policy_on_the_last_closed_bar(serv
     answer = service.post("/api/v1/predict", REQUEST)
     decision = answer.json()
     assert answer.status == 200
-    assert set(decision) == set(PredictResponse.model_fields)
+    assert set(decision) == set(PredictResponse.__annotations__)
     assert decision["experiment"] | {"key": "default"} == decision["experiment"]
     assert decision["experiment"]["served_arm"] == "rl"
     assert decision["model_used"] == "ensemble-btc-1h"

@@ -1,0 +1,93 @@
+"""One command from bars to bundles: judged on what came later, packed as they are served."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from rl_models.bundle import Bundle, load_bundle
+from rl_models.training.provenance import Provenance, provenance_from_json
+from rl_models.training.train_command import BarFile, Series, add_train_arguments, run_train
+from tests.fakes.bars import random_bars
+from tests.fakes.market import HOUR_S
+from trading.errors import BundleRefused
+
+BARS = random_bars(3_600)
+FILE = BarFile(
+    name="bars.csv",
+    sha256="ab" * 32,
+    findings=("a finding",),
+    series=Series(symbol="BTC", timeframe_s=HOUR_S, bars=BARS),
+)
+
+
+def trained(root: Path, *words: str) -> list[Bundle]:
+    parser = argparse.ArgumentParser()
+    add_train_arguments(parser)
+    options = ["--data", "BTC=bars.csv", "--out", str(root), "--timesteps", "64", "--folds", "2", *words]
+    return run_train(parser.parse_args(options), [FILE], "the command")
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Bundle]:
+    return trained(tmp_path_factory.mktemp("bundles"), "--algorithms", "A2C", "DQN", "--seeds", "1", "2")
+
+
+@pytest.fixture
+def provenance(bundles: list[Bundle]) -> Provenance:
+    return provenance_from_json(bundles[0].manifest.provenance)
+
+
+def test_it_gives_a_bundle_per_algorithm_and_the_ensemble_of_them(bundles: list[Bundle]) -> None:
+    assert [bundle.manifest.name for bundle in bundles] == ["a2c-btc-1h", "dqn-btc-1h", "ensemble-btc-1h"]
+    assert {bundle.manifest.version for bundle in bundles} == {"1"}
+    assert [member.name for member in bundles[-1].manifest.members] == ["a2c-btc-1h", "dqn-btc-1h"]
+
+
+def test_every_fold_and_seed_is_judged_on_bars_after_those_it_was_trained_on(provenance: Provenance) -> None:
+    assert [(fold.fold, fold.seed) for fold in provenance.folds] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert all(fold.train_end < fold.test_start for fold in provenance.folds)
+    assert provenance.folds[0].test_end <= provenance.folds[2].test_start
+
+
+def test_the_baselines_of_a_fold_are_the_same_for_every_policy(bundles: list[Bundle]) -> None:
+    a2c, dqn, ensemble = (provenance_from_json(bundle.manifest.provenance) for bundle in bundles)
+    for one, two, three in zip(a2c.folds, dqn.folds, ensemble.folds, strict=True):
+        assert one.hold == two.hold == three.hold
+        assert one.flat.total_return == 0.0
+
+
+def test_the_record_names_the_data_the_command_and_the_versions(provenance: Provenance) -> None:
+    assert provenance.run.command == "the command"
+    assert (provenance.data[0].sha256, provenance.data[0].bars) == (FILE.sha256, 3_600)
+    assert provenance.data[0].findings == ("a finding",)
+    assert "torch" in provenance.run.versions
+
+
+def test_the_export_is_proved_against_sb3(bundles: list[Bundle]) -> None:
+    [check] = bundles[0].manifest.parity["checks"]  # type: ignore[union-attr, misc]
+    assert check["action_agreement"] == 1.0  # type: ignore[index, call-overload]
+
+
+def test_the_warm_up_is_measured_and_served(bundles: list[Bundle]) -> None:
+    assert all(300 < bundle.manifest.warmup_bars < 600 for bundle in bundles)
+
+
+def test_a_policy_that_is_never_flat_is_calibrated_on_the_first_seed(bundles: list[Bundle]) -> None:
+    for bundle in bundles:
+        calibration, folds = bundle.manifest.calibration, provenance_from_json(bundle.manifest.provenance).folds
+        invested = min(fold.policy.mean_exposure for fold in folds if fold.seed == 1)
+        assert calibration is not None or invested < 0.9
+
+
+def test_training_again_takes_the_next_version_and_leaves_the_first(tmp_path: Path) -> None:
+    words = ("--algorithms", "A2C", "--seeds", "1")
+    [first], [second] = trained(tmp_path, *words), trained(tmp_path, *words)
+    assert (first.manifest.version, second.manifest.version) == ("1", "2")
+    assert load_bundle(tmp_path / "a2c-btc-1h" / "1").digest == first.digest
+
+
+def test_a_version_that_exists_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "a2c-btc-1h" / "7").mkdir(parents=True)
+    with pytest.raises(BundleRefused, match="--version"):
+        trained(tmp_path, "--algorithms", "A2C", "--version", "7", "--timesteps", "1000000000")
