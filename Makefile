@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
+# BentoML reports its use to its maker unless told not to.
+export BENTOML_DO_NOT_TRACK ?= True
 
 .PHONY: help serve test check fix bench train bento doctor lock clean
 

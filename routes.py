@@ -126,7 +126,7 @@ class Door:
         request_id = secrets.token_hex(16)
         request_id_var.set(request_id)
         if scope["path"] not in self._paths:
-            await self._app(scope, receive, _one_error_shape(send, request_id, self._room))
+            await self._pass_on(scope, receive, _Outgoing(send, request_id, self._room))
             return
         try:
             body = await self._answer(scope, receive)
@@ -137,6 +137,14 @@ class Door:
             await _send_error(send, Rejected("internal"), request_id, self._room)
         else:
             await _send_json(send, 200, body, request_id)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, outgoing: "_Outgoing") -> None:
+        try:
+            await self._app(scope, receive, outgoing)
+        except Exception:  # as in __call__; an answer that has begun is cut off by the server
+            log.exception("request %s failed", outgoing.request_id)
+            if not outgoing.begun:
+                await _send_error(outgoing.send, Rejected("internal"), outgoing.request_id, self._room)
 
     async def _answer(self, scope: Scope, receive: Receive) -> bytes:
         room = self._room
@@ -220,7 +228,9 @@ def error_body(rejected: Rejected, request_id: str) -> bytes:
     return ErrorResponse(error=body).model_dump_json(exclude_none=True).encode()
 
 
-async def _send_error(send: Send, rejected: Rejected, request_id: str, room: Room) -> None:
+async def _send_error(
+    send: Send, rejected: Rejected, request_id: str, room: Room, *, allow: bytes = b"POST"
+) -> None:
     status, _ = ERRORS[rejected.code]
     if room.observer is not None:
         room.observer.rejected(rejected.code)
@@ -228,7 +238,7 @@ async def _send_error(send: Send, rejected: Rejected, request_id: str, room: Roo
     if status in (429, 503):
         extra.append((b"retry-after", b"1"))
     if status == 405:
-        extra.append((b"allow", b"POST"))
+        extra.append((b"allow", allow))
     if status == 413:
         extra.append((b"connection", b"close"))
     await _send_json(send, status, error_body(rejected, request_id), request_id, extra)
@@ -251,23 +261,30 @@ _CODES_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_
                     422: "invalid_field", 429: "too_many_requests", 503: "not_ready"}  # fmt: skip
 
 
-def _one_error_shape(send: Send, request_id: str, room: Room) -> Send:
-    replaced = False
+class _Outgoing:
+    """What the application behind the door sends: a foreign error is replaced by ours, its body swallowed."""
 
-    async def outgoing(message: MutableMapping[str, Any]) -> None:
-        nonlocal replaced
+    def __init__(self, send: Send, request_id: str, room: Room) -> None:
+        self.send = send
+        self.request_id = request_id
+        self.begun = False
+        self._room = room
+        self._replaced = False
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        """One ASGI message."""
+        self.begun = True
         if message["type"] == "http.response.start" and message["status"] >= 400:
-            names = {name.lower() for name, _ in message.get("headers", ())}
-            if b"x-error-code" not in names:
-                replaced = True
+            headers = {name.lower(): value for name, value in message.get("headers", ())}
+            if b"x-error-code" not in headers:
+                self._replaced = True
                 default = "malformed_json" if message["status"] < 500 else "internal"
                 code = _CODES_BY_STATUS.get(message["status"], default)
-                await _send_error(send, Rejected(code), request_id, room)
+                allow = headers.get(b"allow", b"")
+                await _send_error(self.send, Rejected(code), self.request_id, self._room, allow=allow)
                 return
-        if not replaced:
-            await send(message)
-
-    return outgoing
+        if not self._replaced:
+            await self.send(message)
 
 
 def build_app(room: Room) -> Starlette:
@@ -283,8 +300,9 @@ def build_app(room: Room) -> Starlette:
         if not missing:
             return JSONResponse({"ready": True, "waiting_for": []})
         rejected = Rejected("not_ready", [{"field": "(service)", "problem": reason} for reason in missing])
-        headers = {"x-error-code": rejected.code, "retry-after": "1"}
-        body = error_body(rejected, request_id_var.get())
+        request_id = request_id_var.get()
+        headers = {"x-error-code": rejected.code, "x-request-id": request_id, "retry-after": "1"}
+        body = error_body(rejected, request_id)
         return Response(body, 503, headers, media_type="application/json")
 
     async def status(_: Request) -> Response:

@@ -4,6 +4,7 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from trading.errors import InvalidSetting
 
 SYMBOL_PATTERN = r"[A-Z0-9][A-Z0-9._/-]{0,31}"
+HTTP_URL_PATTERN = r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s@]*)?"
 
 
 class LogLevel(StrEnum):
@@ -52,8 +54,9 @@ class Placement(StrEnum):
 
 
 def _http_url(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
-        raise ValueError("must be an http:// or https:// URL without credentials")
+    # A port above 65535 and a malformed IPv6 address are the ValueErrors of urlsplit.
+    if value is not None and (not re.fullmatch(HTTP_URL_PATTERN, value) or urlsplit(value).port == 0):
+        raise ValueError("must be an http:// or https:// URL with a host, without credentials")
     return value
 
 
@@ -131,14 +134,16 @@ class Settings(BaseSettings):
         pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
         if any(not equals or not path for _, equals, path in pairs):
             raise ValueError("must be SYMBOL=FILE, comma separated")
+        if len({symbol for symbol, _, _ in pairs}) != len(pairs):
+            raise ValueError("names a symbol twice")
         return {symbol: Path(path) for symbol, _, path in pairs}
 
     @field_validator("market_symbols", "replay_files")
     @classmethod
     def _spell_symbols(cls, value: Any, info: ValidationInfo) -> Any:
-        for symbol in value:
+        for place, symbol in enumerate(value, start=1):
             if not re.fullmatch(SYMBOL_PATTERN, symbol):
-                raise ValueError(f"{symbol!r} is no symbol: it must match {SYMBOL_PATTERN}")
+                raise ValueError(f"symbol {place} is none: it must match {SYMBOL_PATTERN}")
         if info.field_name == "market_symbols" and len(set(value)) != len(value):
             raise ValueError("names a symbol twice")
         return value

@@ -13,11 +13,13 @@ class ActiveModelFile:
         self._path = directory / "active_model.json"
 
     def read(self) -> str | None:
-        """NAME:VERSION, or None when nothing was ever activated. Raises ValueError when the file is damaged."""
+        """NAME:VERSION, or None when nothing was ever activated. Raises ValueError for a file that says neither."""
         try:
             content = json.loads(self._path.read_text())
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise ValueError(f"{self._path} cannot be read: {error.strerror}") from None
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise ValueError(f"{self._path} is damaged: activate a bundle again") from None
         if not isinstance(content, dict) or not isinstance(content.get("model"), str):

@@ -64,7 +64,7 @@ class ActiveModel(Generic[Held]):
         try:
             wanted = self._wanted()
         except ValueError as error:
-            self.refusal = str(error)
+            self._refused_name, self.refusal = None, str(error)
             return False
         if wanted == self._name:
             self._refused_name = self.refusal = None

@@ -101,10 +101,10 @@ def _upstream(name: str, url: str | None) -> Finding:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         with socket.create_connection((parts.hostname or "", port), timeout=CONNECT_S):
-            return _ok(name, f"{url} accepts connections")
+            return _ok(name, f"{parts.netloc} accepts connections")
     except OSError as error:
         return _failed(
-            name, f"{url} does not answer within {CONNECT_S:g} s ({error}); check the address and the network"
+            name, f"{parts.netloc} does not answer within {CONNECT_S:g} s ({error}); check the address and the network"
         )
 
 

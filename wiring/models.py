@@ -109,8 +109,13 @@ def activate(settings: Settings, name: str) -> Model:
 
 
 def register_shipped(root: Path) -> list[str]:
-    """Put every bundle below `root` into BentoML's model store; their tags. Raises ValueError as `register`."""
+    """Put every bundle below `root` into BentoML's model store; their tags.
+
+    Raises BundleRefused when one is damaged, ValueError as `register`.
+    """
     shelf = find_bundles([root])
+    for refusal in shelf.refusals:
+        raise BundleRefused(f"{refusal.path}: {refusal.reason}")
     return [
         model_store.register(found.path, name=found.manifest.name, version=found.manifest.version, digest=found.digest)
         for found in shelf.candidates

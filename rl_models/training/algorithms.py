@@ -1,4 +1,4 @@
-"""The algorithms trained here: one recipe each, chosen by how they learn on the bars before the first test."""
+"""The algorithms trained here: one recipe each, chosen by how they fit the bars they are trained on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

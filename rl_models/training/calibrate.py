@@ -2,11 +2,14 @@
 
 The event of a decision: its target exposure, held unchanged for `horizon_bars`, nets more than 0 after the cost of
 reaching it from the position. A flat target has no event. Neighbouring decisions share most of their horizon, so their
-number overstates what they know: the fit keeps at least `HORIZONS_PER_BIN` whole horizons of decisions in each bin.
+number overstates what they know: the fit keeps at least `HORIZONS_PER_BIN` whole horizons of decisions in each bin, and
+a curve is used only if it beat the plain base rate by two standard errors in a trial inside the decisions it is fitted
+on, one horizon counting as one observation there.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +22,14 @@ FEWEST_DECISIONS = 200
 FIT_SHARE = 0.6
 MOST_BINS = 10
 HORIZONS_PER_BIN = 20
-METHOD = (
-    f"isotonic on equal-count bins of the first {FIT_SHARE:.0%} of out-of-sample decisions in time; "
-    "brier, ece and curve on the rest, one horizon apart"
-)
+STANDARD_ERRORS = 2.0
+METHODS = {
+    True: "isotonic on equal-count bins",
+    False: "base rate, the score having said nothing more in a trial",
+}
+SPLIT = f"fitted on the first {FIT_SHARE:.0%} of out-of-sample decisions in time, judged on the rest, one horizon apart"
+
+Knots: TypeAlias = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,11 @@ class Judged:
     def where(self, chosen: NDArray[np.bool_]) -> "Judged":
         """Only the chosen decisions."""
         return Judged(times_s=self.times_s[chosen], scores=self.scores[chosen], events=self.events[chosen])
+
+    def split(self, gap_s: int) -> "tuple[Judged, Judged]":
+        """Those up to the time that FIT_SHARE of them precede, and those more than `gap_s` seconds after it."""
+        border_s = float(np.quantile(self.times_s, FIT_SHARE))
+        return self.where(self.times_s <= border_s), self.where(self.times_s > border_s + gap_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,22 +90,21 @@ def calibrate(rollouts: Sequence[Rollout], outcome: Outcome, timeframe_s: int) -
     )
     if len(judged.times_s) < 2 * FEWEST_DECISIONS:
         return None
-    split_s = float(np.quantile(judged.times_s, FIT_SHARE))
-    fitted = judged.where(judged.times_s <= split_s)
-    held_out = judged.where(judged.times_s > split_s + outcome.horizon_bars * timeframe_s)
+    horizon_s = outcome.horizon_bars * timeframe_s
+    fitted, held_out = judged.split(horizon_s)
     if min(len(fitted.times_s), len(held_out.times_s)) < FEWEST_DECISIONS:
         return None
-    knots = isotonic_knots(fitted, outcome.horizon_bars)
-    fitted_scores, fitted_probabilities = zip(*knots, strict=True)
-    probabilities = np.interp(held_out.scores, fitted_scores, fitted_probabilities)
+    informative = _beats_base_rate(*fitted.split(horizon_s), outcome.horizon_bars)
+    knots = isotonic_knots(fitted, outcome.horizon_bars) if informative else base_rate_knot(fitted)
+    probabilities = _probabilities(knots, held_out.scores)
     curve = reliability(probabilities, held_out.events)
     return Calibration(
         event=outcome.event,
         horizon_bars=outcome.horizon_bars,
         cost_bps=outcome.costs.bps,
-        method=METHOD,
+        method=f"{METHODS[informative]}; {SPLIT}",
         n=len(held_out.times_s),
-        brier=float(np.mean((probabilities - held_out.events) ** 2)),
+        brier=float(np.mean(_squared_errors(knots, held_out))),
         ece=expected_calibration_error(curve),
         base_rate=float(np.mean(held_out.events)),
         knots=knots,
@@ -101,7 +112,7 @@ def calibrate(rollouts: Sequence[Rollout], outcome: Outcome, timeframe_s: int) -
     )
 
 
-def isotonic_knots(judged: Judged, horizon_bars: int) -> tuple[tuple[float, float], ...]:
+def isotonic_knots(judged: Judged, horizon_bars: int) -> Knots:
     """(score, probability) pairs, scores strictly increasing and probabilities never decreasing; at least one.
 
     Pool-adjacent-violators over equal-count bins: Ayer et al. 1955, doi:10.1214/aoms/1177728423.
@@ -115,6 +126,11 @@ def isotonic_knots(judged: Judged, horizon_bars: int) -> tuple[tuple[float, floa
             pool = _merged(pools.pop(), pool)
         pools.append(pool)
     return tuple((score, probability) for score, probability, _ in pools)
+
+
+def base_rate_knot(judged: Judged) -> Knots:
+    """The single knot that gives every score the share of events."""
+    return ((float(np.mean(judged.scores)), float(np.mean(judged.events))),)
 
 
 def reliability(probabilities: FloatArray, events: FloatArray) -> tuple[CurvePoint, ...]:
@@ -133,6 +149,28 @@ def expected_calibration_error(curve: Sequence[CurvePoint]) -> float:
     """Mean distance of probability and share of events over the curve's bins, weighted by their number."""
     total = sum(point.n for point in curve)
     return sum(point.n * abs(point.score - point.observed) for point in curve) / total
+
+
+def _beats_base_rate(early: Judged, late: Judged, horizon_bars: int) -> bool:
+    curve, constant = (
+        _squared_errors(knots, late) for knots in (isotonic_knots(early, horizon_bars), base_rate_knot(early))
+    )
+    gain = constant - curve
+    if len(gain) == 0:
+        return False
+    independent = max(len(gain) / horizon_bars, 1.0)
+    return bool(np.mean(gain) > STANDARD_ERRORS * np.std(gain) / np.sqrt(independent))
+
+
+def _squared_errors(knots: Knots, judged: Judged) -> FloatArray:
+    errors: FloatArray = (_probabilities(knots, judged.scores) - judged.events) ** 2
+    return errors
+
+
+def _probabilities(knots: Knots, scores: FloatArray) -> FloatArray:
+    known, fitted = zip(*knots, strict=True)
+    probabilities: FloatArray = np.interp(scores, known, fitted)
+    return probabilities
 
 
 def _merged(left: tuple[float, float, int], right: tuple[float, float, int]) -> tuple[float, float, int]:

@@ -16,7 +16,9 @@ is typed by hand.
 
 Each test trains new networks on everything before it (less a purge), then follows them bar by bar through the same
 features, ONNX network and code that serve. The networks in the bundles are trained the same way on all bars, the tests'
-included, so these figures are about the recipe; no figure exists for the shipped weights themselves.
+included, so these figures are about the recipe; no figure exists for the shipped weights themselves. The recipes
+(`rl_models/training/algorithms.py`) were chosen by how they fit the bars they were trained on; no test chose between
+them. A few tests on one symbol say little about another market or time.
 
 Baselines on the same bars with the same costs: *hold* buys at the first close, *flat* never trades (always 0), *random*
 follows the policy's own targets turned by a random number of bars: equal time in the market and equal turnover, the
@@ -88,8 +90,9 @@ def _confidence(manifests: Sequence[Manifest]) -> Iterable[str]:
     calibrated = [(each.name, each.calibration) for each in manifests if each.calibration is not None]
     for event in dict.fromkeys(calibration.event for _, calibration in calibrated):
         yield f"The event: {event}."
-    for method in dict.fromkeys(calibration.method for _, calibration in calibrated):
-        yield f"Fit: {method}. Decisions of the first seed; neighbours share most of their horizon.\n"
+    yield "Fitted on the tests' decisions of the first seed, of which neighbours share most of their horizon:\n"
+    yield from (f"- {name}: {calibration.method}" for name, calibration in calibrated)
+    yield ""
     yield "| bundle | n | base rate | Brier | Brier of the base rate | ECE | highest | verdict |"
     yield "|---|---|---|---|---|---|---|---|"
     for name, calibration in calibrated:
@@ -100,6 +103,8 @@ def _confidence(manifests: Sequence[Manifest]) -> Iterable[str]:
 def _calibration_row(name: str, calibration: Calibration) -> str:
     chance = calibration.base_rate * (1.0 - calibration.base_rate)
     verdict = "better than the base rate" if calibration.brier < chance else "no better than the base rate"
+    if len(calibration.knots) == 1:
+        verdict = "always the same: the score says nothing more"
     figures = (calibration.base_rate, calibration.brier, chance, calibration.ece, calibration.highest)
     return _row((name, calibration.n, *(f"{figure:.3f}" for figure in figures), verdict))
 

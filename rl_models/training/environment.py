@@ -22,7 +22,8 @@ INPUT_CLIP = 10.0
 class Stretch:
     """Bars in a row whose features are all known, as the networks see them.
 
-    `observations` is float32[m, n_features], normalised and within INPUT_CLIP; the environment writes the exposure over `position_columns`.
+    `observations` is float32[m, n_features], normalised and within INPUT_CLIP; the environment writes the exposure over
+    `position_columns`.
     `bar_returns` is float64[m - 1]: what close i to close i + 1 earns.
     """
 

@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from rl_models.manifest import Manifest
 from rl_models.training.metrics import drawdown
@@ -31,7 +32,8 @@ def compare_equity(manifests: Sequence[Manifest]) -> str:
                         axes.plot(_days(curve, curve.policy), curve.policy, label=manifest.name, linewidth=1)
             known = next(curve for curve in provenances[0].curves if curve.symbol == symbol)
             axes.plot(_days(known, known.hold), known.hold, label="hold", color=HOLD_COLOUR, linewidth=1)
-            axes.set(title=f"{symbol}: equity over all tests, after costs", yscale="log", ylabel="multiple of start")
+            axes.set(title=f"{symbol}: equity over all tests, after costs", ylabel="multiple of start")
+            _logarithmic(axes)
             axes.legend(frameon=False, ncols=3)
         return _svg(figure)
 
@@ -44,8 +46,9 @@ def describe_bundle(manifest: Manifest) -> str:
         equity, fall, actions, reliability = np.ravel(figure.subplots(2, 2))
         for curve in provenance.curves:
             _draw_curve(equity, fall, curve)
-        equity.set(title="equity after costs, first seed", ylabel="multiple of start", yscale="log")
+        equity.set(title="equity after costs, first seed", ylabel="multiple of start")
         fall.set(title="drawdown", ylabel="below the highest so far, %")
+        _logarithmic(equity)
         equity.legend(frameon=False)
         fall.legend(frameon=False)
         _draw_actions(actions, provenance)
@@ -54,10 +57,17 @@ def describe_bundle(manifest: Manifest) -> str:
 
 
 def _draw_curve(equity: Axes, fall: Axes, curve: EquityCurve) -> None:
-    lines = ((curve.symbol, curve.policy, None), (f"{curve.symbol} hold", curve.hold, HOLD_COLOUR))
+    lines = ((f"{curve.symbol} policy", curve.policy, None), (f"{curve.symbol} hold", curve.hold, HOLD_COLOUR))
     for label, values, colour in lines:
         equity.plot(_days(curve, values), values, label=label, color=colour, linewidth=1)
         fall.plot(_days(curve, values), -100.0 * drawdown(np.array(values)), label=label, color=colour, linewidth=1)
+
+
+def _logarithmic(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_actions(axes: Axes, provenance: Provenance) -> None:
@@ -70,7 +80,7 @@ def _draw_actions(axes: Axes, provenance: Provenance) -> None:
     labels = [f"{fold.fold}/{fold.seed}" for fold in provenance.folds]
     axes.set_xticks(places, labels, fontsize=7)
     axes.set(title="actions by test / seed", ylabel="% of decisions")
-    axes.legend(frameon=False, ncols=3, loc="lower right")
+    axes.legend(ncols=3, loc="upper right")
 
 
 def _draw_reliability(axes: Axes, manifest: Manifest) -> None:
@@ -98,7 +108,9 @@ def _days(curve: EquityCurve, values: Sequence[float]) -> "np.ndarray[tuple[int]
 
 def _style() -> AbstractContextManager[None]:
     # Fixed ids and no date, so that a figure in a repository changes only when its results do.
-    return mpl.rc_context({"svg.hashsalt": "rl_models", "svg.fonttype": "none", "font.size": 9})
+    return mpl.rc_context(
+        {"svg.hashsalt": "rl_models", "svg.fonttype": "none", "font.size": 9, "date.converter": "concise"}
+    )
 
 
 def _svg(figure: Figure) -> str:

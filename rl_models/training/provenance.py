@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from rl_models.strict_json import Fields, Json
+from rl_models.strict_json import Fields, Json, free_json
 from rl_models.training.baselines import RandomBaseline
 from rl_models.training.metrics import Metrics
 
@@ -84,7 +84,7 @@ class Provenance:
 
     def to_json(self) -> dict[str, Json]:
         """The JSON object; `provenance_from_json` gives an equal value."""
-        return asdict(self)
+        return {name: free_json(part, name) for name, part in asdict(self).items()}
 
 
 def provenance_from_json(value: object) -> Provenance:

@@ -23,6 +23,7 @@ from rl_models.training.schema_file import read_schema
 from rl_models.training.study import SCHEMA, Study
 from rl_models.training.train import Shipment, train
 from rl_models.training.walk_forward import iso
+from trading.errors import DatasetRefused
 
 FIRST_TRAIN_SHARE = 0.4
 _UNITS_S = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
@@ -85,8 +86,14 @@ def exposure_levels(text: str) -> tuple[float, ...]:
 
 
 def run_train(args: argparse.Namespace, files: Sequence[BarFile], command: str) -> list[Bundle]:
-    """The bundles of parsed arguments, with a progress bar on standard error. Raises BundleRefused, ValueError."""
-    study = design(args, [file.series for file in files])
+    """The bundles of parsed arguments, with a progress bar on standard error.
+
+    Raises DatasetRefused for bars that cannot be trained on as asked, BundleRefused for bundles that cannot be written.
+    """
+    try:
+        study = design(args, [file.series for file in files])
+    except ValueError as error:
+        raise DatasetRefused(str(error)) from error
     suffix = "-".join([*(symbol.lower() for symbol in study.symbols), timeframe_label(study.timeframe_s)])
     shipment = Shipment(
         root=args.out,

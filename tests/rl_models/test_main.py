@@ -6,6 +6,7 @@ import pytest
 
 from rl_models.__main__ import COMMANDS, command_line, main
 from tests.fakes.bundles import write_policy
+from tests.fakes.sb3 import LEVELS, saved, untrained
 
 
 def test_a_recorded_command_names_no_directory_of_the_machine() -> None:
@@ -35,6 +36,17 @@ def test_verify_lists_whole_bundles_and_fails_for_a_damaged_one(
     said = capsys.readouterr()
     assert "whole:1 sha256:" in said.out
     assert "policy.onnx is damaged" in said.err
+
+
+def test_a_zip_becomes_a_bundle_in_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    schema = tmp_path / "schema.yaml"
+    schema.write_text("features: [{log_return: {n: 1}}, hour_sin, position_exposure]")
+    policy = saved(untrained("PPO", 3), tmp_path)
+    words = ["import", str(policy), "--algorithm", "PPO", "--schema", str(schema), "--actions", LEVELS]
+    words += ["--timeframe", "1h", "--symbol", "BTC", "--name", "mine", "--out", str(tmp_path / "bundles")]
+    assert main(words) == 0
+    assert main(["verify", str(tmp_path / "bundles")]) == 0
+    assert "mine:1 sha256:" in capsys.readouterr().out
 
 
 def test_import_reads_the_unseen_bars_it_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

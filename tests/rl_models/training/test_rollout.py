@@ -1,4 +1,4 @@
-"""A rollout decides as the bundle serves: from closed bars, one after the other, keeping the position when it cannot."""
+"""A rollout decides as the bundle serves: from closed bars, one by one, keeping the position when it cannot."""
 
 from dataclasses import replace
 from pathlib import Path

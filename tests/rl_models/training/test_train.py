@@ -1,16 +1,18 @@
 """One command from bars to bundles: judged on what came later, packed as they are served."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rl_models.bundle import Bundle, load_bundle
+from rl_models.training.history import Series
 from rl_models.training.provenance import Provenance, provenance_from_json
-from rl_models.training.train_command import BarFile, Series, add_train_arguments, run_train
+from rl_models.training.train_command import BarFile, add_train_arguments, run_train
 from tests.fakes.bars import random_bars
 from tests.fakes.market import HOUR_S
-from trading.errors import BundleRefused
+from trading.errors import BundleRefused, DatasetRefused
 
 BARS = random_bars(3_600)
 FILE = BarFile(
@@ -21,11 +23,11 @@ FILE = BarFile(
 )
 
 
-def trained(root: Path, *words: str) -> list[Bundle]:
+def trained(root: Path, *words: str, file: BarFile = FILE) -> list[Bundle]:
     parser = argparse.ArgumentParser()
     add_train_arguments(parser)
     options = ["--data", "BTC=bars.csv", "--out", str(root), "--timesteps", "64", "--folds", "2", *words]
-    return run_train(parser.parse_args(options), [FILE], "the command")
+    return run_train(parser.parse_args(options), [file], "the command")
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +93,30 @@ def test_a_version_that_exists_is_refused_before_anything_is_trained(tmp_path: P
     (tmp_path / "a2c-btc-1h" / "7").mkdir(parents=True)
     with pytest.raises(BundleRefused, match="--version"):
         trained(tmp_path, "--algorithms", "A2C", "--version", "7", "--timesteps", "1000000000")
+
+
+def test_too_few_bars_are_refused_with_the_reason(tmp_path: Path) -> None:
+    short = replace(FILE, series=replace(FILE.series, bars=BARS[:900]))
+    with pytest.raises(DatasetRefused, match="too few"):
+        trained(tmp_path, file=short)
+
+
+def test_files_of_different_timeframes_are_refused(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_train_arguments(parser)
+    other = replace(FILE, series=replace(FILE.series, symbol="ETH", timeframe_s=60))
+    with pytest.raises(DatasetRefused, match="same timeframe"):
+        run_train(parser.parse_args(["--data", "BTC=bars.csv", "--out", str(tmp_path)]), [FILE, other], "the command")
+
+
+def test_two_symbols_are_trained_together_and_judged_apart(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_train_arguments(parser)
+    other = replace(FILE, series=Series(symbol="ETH", timeframe_s=HOUR_S, bars=random_bars(3_600, seed=9)))
+    words = ["--data", "BTC=bars.csv", "--out", str(tmp_path), "--timesteps", "64", "--folds", "1", "--seeds", "1"]
+    [bundle] = run_train(parser.parse_args([*words, "--algorithms", "A2C"]), [FILE, other], "the command")
+    folds = provenance_from_json(bundle.manifest.provenance).folds
+    assert bundle.manifest.name == "a2c-btc-eth-1h"
+    assert bundle.manifest.symbols == ("BTC", "ETH")
+    assert [fold.symbol for fold in folds] == ["BTC", "ETH"]
+    assert folds[0].hold != folds[1].hold

@@ -17,7 +17,7 @@ def test_data_is_given_as_symbol_and_file() -> None:
 
 @pytest.mark.parametrize("text", ["bars.csv", "=bars.csv", "BTC="])
 def test_data_without_symbol_or_file_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="bars|BTC"):
+    with pytest.raises(ValueError, match=r"bars|BTC"):
         symbol_and_path(text)
 
 
