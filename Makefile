@@ -46,7 +46,8 @@ bench: $(VENV)/dev.done $(VENV)/train.done ## compare with FastAPI + SB3, naive 
 	$(BIN)/python -m benchmarks
 
 train: $(VENV)/train.done ## train the shipped bundles again (about 15 minutes)
-	$(BIN)/python -m rl_models train --data BTC=$${DATA:-../shared/data/crypto/BTCUSD_1h_2019-07_2022-02_raw.csv} --out rl_models/bundles
+	$(BIN)/python -m rl_models train --data BTC=$${DATA:-../shared/data/crypto/BTCUSD_1h_2019-07_2022-02_raw.csv} \
+		--origin "$${ORIGIN:-ClementPerroud/Gym-Trading-Env: examples/data/BTC_USD-Hourly.csv}" --out rl_models/bundles
 
 bento: $(VENV)/serve.done ## build the Bento (bentoml containerize makes the image)
 	$(BIN)/python -m wiring register

@@ -228,9 +228,7 @@ def error_body(rejected: Rejected, request_id: str) -> bytes:
     return ErrorResponse(error=body).model_dump_json(exclude_none=True).encode()
 
 
-async def _send_error(
-    send: Send, rejected: Rejected, request_id: str, room: Room, *, allow: bytes = b"POST"
-) -> None:
+async def _send_error(send: Send, rejected: Rejected, request_id: str, room: Room, *, allow: bytes = b"POST") -> None:
     status, _ = ERRORS[rejected.code]
     if room.observer is not None:
         room.observer.rejected(rejected.code)

@@ -96,6 +96,7 @@ class Settings(BaseSettings):
 
     rl_model: str = Field("ensemble-btc-1h", description="NAME or NAME:VERSION of the default bundle.")
     rl_models_path: Path | None = Field(None, description="Folder of bundles, searched before the model store.")
+    bento_path: Path | None = Field(None, description="Folder of the Bento whose models count too; its image sets it.")
     placement: Placement = Field(Placement.INLINE, description="inline or process.")
     fallback_exposure: float = Field(1.0, gt=0, le=1, description="Target exposure of a fallback BUY.")
 

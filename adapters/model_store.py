@@ -31,6 +31,11 @@ def bundle_directories() -> list[Path]:
     return [Path(model.path) / "bundle" for model in bentoml.models.list() if model.info.labels.get(LABEL) == "1"]
 
 
+def bundles_of_bento(folder: Path) -> list[Path]:
+    """Where a Bento keeps the bundles it was built with; a command beside the service finds them only so."""
+    return sorted(folder.glob("models/*/*/bundle"))
+
+
 def _as_label(digest: str) -> str:
     # Label values are at most 63 characters of a small alphabet; "sha256:" and the last digit do not fit.
     return digest.removeprefix("sha256:")[:40]

@@ -1,12 +1,20 @@
-"""What many tests need: the shared data folder, served processes, and a way to fail instead of skip."""
+"""What many tests need: the shared data folder, a model store of their own, and a way to fail instead of skip."""
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """BentoML reads BENTOML_HOME as it is imported: set before, no test sees the developer's model store."""
+    home = tempfile.TemporaryDirectory(prefix="bentoml-")
+    config.add_cleanup(home.cleanup)
+    os.environ["BENTOML_HOME"] = home.name
 
 
 def skip_or_fail(reason: str) -> None:

@@ -37,9 +37,10 @@ class Model:
 
 
 def find_models(settings: Settings) -> Shelf:
-    """Every bundle in RL_MODELS_PATH, with the service, and in BentoML's model store."""
+    """Every bundle in RL_MODELS_PATH, with the service, in its Bento, and in BentoML's model store."""
     roots = [SHIPPED_BUNDLES] if settings.rl_models_path is None else [settings.rl_models_path, SHIPPED_BUNDLES]
-    return find_bundles(roots, directories=model_store.bundle_directories())
+    in_bento = [] if settings.bento_path is None else model_store.bundles_of_bento(settings.bento_path)
+    return find_bundles(roots, directories=[*in_bento, *model_store.bundle_directories()])
 
 
 def open_model(settings: Settings, name: str, *, answers_here: bool) -> Model:

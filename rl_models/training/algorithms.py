@@ -92,7 +92,7 @@ class Lesson:
 
 
 class _Progress(BaseCallback):
-    def __init__(self, advance: Callable[[int], None]) -> None:
+    def __init__(self, advance: Callable[[int], object]) -> None:
         super().__init__()
         self._advance = advance
 
@@ -101,7 +101,7 @@ class _Progress(BaseCallback):
         return True
 
 
-def fit(lesson: Lesson, stretches: Sequence[Stretch], rules: Rules, advance: Callable[[int], None]) -> BaseAlgorithm:
+def fit(lesson: Lesson, stretches: Sequence[Stretch], rules: Rules, advance: Callable[[int], object]) -> BaseAlgorithm:
     """A network trained on these stretches, on one CPU thread; the same seed and libraries give the same network.
 
     `advance` is called with the number of environment steps done since the last call.

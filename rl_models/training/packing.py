@@ -49,7 +49,7 @@ class Trained:
     inputs: Observation
 
 
-def train_between(study: Study, lesson: Lesson, start_s: int, end_s: int, advance: Callable[[int], None]) -> Trained:
+def train_between(study: Study, lesson: Lesson, start_s: int, end_s: int, advance: Callable[[int], object]) -> Trained:
     """A network trained on every bar opened in [start_s, end_s), Unix seconds."""
     rows = np.concatenate([history.rows(start_s, end_s) for history in study.histories])
     normalisation = fit_normalisation(rows, study.schema)

@@ -44,7 +44,7 @@ class Shipment:
                 raise BundleRefused(f"{path} is there already; give another --version")
 
 
-def train(study: Study, shipment: Shipment, advance: Callable[[int], None]) -> list[Bundle]:
+def train(study: Study, shipment: Shipment, advance: Callable[[int], object]) -> list[Bundle]:
     """Trains, judges and calibrates everything, then writes the bundles trained on all bars; an ensemble comes last.
 
     Raises BundleRefused when a bundle of that name and version exists or a trained one would not be served.
@@ -92,7 +92,7 @@ class _Labels:
         )
 
 
-def _train_on_all(study: Study, algorithm: str, advance: Callable[[int], None]) -> Trained:
+def _train_on_all(study: Study, algorithm: str, advance: Callable[[int], object]) -> Trained:
     lesson = Lesson(algorithm=algorithm, timesteps=study.timesteps[algorithm], seed=study.seeds[0])
     return train_between(study, lesson, study.start_s, study.end_s, advance)
 

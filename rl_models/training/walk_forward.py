@@ -32,7 +32,7 @@ class Trial:
     rollout: Rollout
 
 
-def walk_forward(study: Study, workspace: Path, advance: Callable[[int], None]) -> list[Trial]:
+def walk_forward(study: Study, workspace: Path, advance: Callable[[int], object]) -> list[Trial]:
     """All trials of a study, fold by fold; bundles are written under `workspace`, which may be deleted afterwards."""
     trials: list[Trial] = []
     for fold in study.folds():
@@ -81,7 +81,7 @@ def iso(time_s: int) -> str:
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def _fold_bundles(study: Study, fold: Fold, seed: int, workspace: Path, advance: Callable[[int], None]) -> list[Bundle]:
+def _fold_bundles(study: Study, fold: Fold, seed: int, workspace: Path, advance: Callable[[int], object]) -> list[Bundle]:
     root = workspace / f"fold-{fold.number}-seed-{seed}"
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     bundles = []

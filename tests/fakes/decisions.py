@@ -1,0 +1,30 @@
+"""A decision with something in every field; change it with dataclasses.replace."""
+
+from tests.fakes.advisers import signal, view
+from trading.vocabulary import Action, Advice, Arm, Assignment, AssignmentReason, ConfidenceReason, Decision
+
+ADVICE = Advice(
+    model="ppo-btc-1h",
+    version="3",
+    target_exposure=1.5,
+    scores=(0.1, 0.9),
+    confidence=0.61,
+    confidence_reason=ConfidenceReason.CALIBRATED,
+    reasoning="because",
+    agreement=0.75,
+    entropy=0.5,
+    cached=True,
+)
+DECISION = Decision(
+    request_id="r1",
+    signal=signal(),
+    action=Action.BUY,
+    advice=ADVICE,
+    assignment=Assignment(experiment="default", arm=Arm.RL, reason=AssignmentReason.HASH, stage="ramp"),
+    served_arm=Arm.RL,
+    failure=None,
+    position_exposure=0.25,
+    clipped=True,
+    blocked_by=(),
+    market=view(regime="calm"),
+)

@@ -1,0 +1,428 @@
+"""The door in this process: limits, one error shape, and nothing of ours or of others shown to a caller."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from routes import ERRORS, MAX_BODY_BYTES, Door, Endpoint, Reports, Room, build_app
+from tests.fakes.asgi import DISCONNECT, App, FakeApp, Reply, ask
+from trading.errors import InvalidField, UnknownSymbol
+
+PATH = "/api/v1/double"
+GOOD = b'{"number": 21}'
+
+
+class Number(BaseModel):
+    """The body of the endpoint under test."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    number: int = Field(ge=0)
+
+
+@dataclass
+class FakeObserver:
+    """Keeps routes.Observer: remembers the codes."""
+
+    codes: list[str] = field(default_factory=list)
+
+    def rejected(self, code: str) -> None:
+        self.codes.append(code)
+
+    def exposition(self) -> bytes:
+        return b"metric 1\n"
+
+
+@dataclass
+class House:
+    """A door with one endpoint that doubles numbers, and what stands behind it."""
+
+    room: Room
+    app: App = field(default_factory=FakeApp)
+    observer: FakeObserver = field(default_factory=FakeObserver)
+    error: Exception | None = None
+    asked: list[int] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+
+    @property
+    def door(self) -> Door:
+        return Door(self.app, self.room, frozenset({PATH}))
+
+    async def double(self, number: int) -> dict[str, int]:
+        self.asked.append(number)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return {"doubled": 2 * number}
+
+    def open(self, *, not_ready: Callable[[], list[str]] = list, reports: Reports | None = None) -> "House":
+        self.room.open(
+            endpoints={PATH: Endpoint(model=Number, answer=self.double)},
+            reports=reports or {},
+            not_ready=not_ready,
+            observer=self.observer,
+        )
+        return self
+
+    def post(self, body: bytes = GOOD, **headers: str) -> Reply:
+        """One request to the endpoint; a keyword is one more header."""
+        given = {"content-type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()}
+        return asyncio.run(ask(self.door, PATH, body, headers=list(given.items())))
+
+    def pass_on(self) -> Reply:
+        """One request to a route that is not the door's own."""
+        return asyncio.run(ask(self.door, "/elsewhere", method="GET"))
+
+
+@pytest.fixture
+def house() -> House:
+    return House(room=Room(max_concurrent=2)).open()
+
+
+def assert_error(reply: Reply, code: str) -> None:
+    error = reply.json()["error"]
+    assert (reply.status, error["message"]) == ERRORS[code]
+    assert error["code"] == reply.headers["x-error-code"] == code
+    assert error["request_id"] == reply.headers["x-request-id"]
+    assert re.fullmatch(r"[0-9a-f]{32}", error["request_id"])
+    assert reply.headers["content-type"] == "application/json"
+
+
+def test_a_good_body_reaches_the_method_and_its_answer_comes_back(house: House) -> None:
+    reply = house.post()
+    assert (reply.status, reply.json()) == (200, {"doubled": 42})
+    assert reply.headers["content-length"] == str(len(reply.body))
+
+
+def test_every_request_has_an_id_of_its_own(house: House) -> None:
+    assert len({house.post().headers["x-request-id"] for _ in range(5)}) == 5
+
+
+def test_the_request_above_the_limit_is_told_to_come_back_in_whole_seconds(house: House) -> None:
+    async def crowd() -> list[Reply]:
+        house.gate = asyncio.Event()
+        waiting = [asyncio.create_task(ask(house.door, PATH, GOOD)) for _ in range(2)]
+        await asyncio.sleep(0)
+        refused = await ask(house.door, PATH, GOOD)
+        house.gate.set()
+        return [refused, *await asyncio.gather(*waiting)]
+
+    refused, *accepted = asyncio.run(crowd())
+    assert_error(refused, "too_many_requests")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert [reply.status for reply in accepted] == [200, 200]
+
+
+@pytest.mark.parametrize("body", [GOOD, b"{", b'{"number": -1}'])
+@pytest.mark.parametrize("error", [None, RuntimeError("boom"), UnknownSymbol("X")])
+def test_a_request_gives_its_place_back_however_it_ends(house: House, body: bytes, error: Exception | None) -> None:
+    house.error = error
+    for _ in range(3):
+        house.post(body)
+    house.error = None
+    assert house.post().status == 200
+
+
+def test_a_client_that_leaves_gives_its_place_back(house: House) -> None:
+    async def leave_and_return() -> Reply:
+        house.gate = asyncio.Event()
+        leaving = [asyncio.create_task(ask(house.door, PATH, GOOD)) for _ in range(2)]
+        await asyncio.sleep(0)
+        for task in leaving:
+            task.cancel()
+        await asyncio.wait(leaving)
+        house.gate = None
+        return await ask(house.door, PATH, GOOD)
+
+    assert asyncio.run(leave_and_return()).status == 200
+
+
+def test_a_body_that_never_ends_reaches_no_method_and_gives_its_place_back(house: House) -> None:
+    torn = [{"type": "http.request", "body": b'{"number": 21}', "more_body": True}, DISCONNECT]
+    for _ in range(3):
+        asyncio.run(ask(house.door, PATH, messages=torn))
+    assert house.asked == []
+    assert house.post().status == 200
+
+
+def test_a_body_in_pieces_is_put_together(house: House) -> None:
+    pieces = [{"type": "http.request", "body": bytes([byte]), "more_body": True} for byte in GOOD]
+    reply = asyncio.run(ask(house.door, PATH, messages=[*pieces, {"type": "http.request"}]))
+    assert reply.json() == {"doubled": 42}
+
+
+def test_before_it_is_opened_the_door_says_not_ready() -> None:
+    reply = House(room=Room(max_concurrent=1)).post()
+    assert_error(reply, "not_ready")
+    assert int(reply.headers["retry-after"]) >= 1
+
+
+def test_after_it_is_closed_the_door_says_not_ready(house: House) -> None:
+    house.room.close()
+    assert_error(house.post(), "not_ready")
+
+
+def test_an_unexpected_exception_is_a_500_that_tells_the_caller_nothing(house: House) -> None:
+    house.error = RuntimeError("secret-of-ours")
+    reply = house.post()
+    assert_error(reply, "internal")
+    for word in (b"secret-of-ours", b"Traceback", b"RuntimeError"):
+        assert word not in reply.body
+
+
+def test_an_unexpected_exception_is_logged_under_the_request_id(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.error = RuntimeError("why it failed")
+    with caplog.at_level(logging.ERROR, logger="rl_service.door"):
+        reply = house.post()
+    (record,) = caplog.records
+    assert reply.headers["x-request-id"] in record.getMessage()
+    assert record.exc_info is not None
+    assert record.exc_info[1] is house.error
+
+
+def test_a_callers_mistake_is_not_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.post(b"{")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "details"),
+    [
+        (UnknownSymbol("X"), "unknown_symbol", {"field": "symbol", "problem": "unknown"}),
+        (InvalidField("timestamp", "too late"), "invalid_field", {"field": "timestamp", "problem": "too late"}),
+    ],
+)
+def test_our_errors_for_the_caller_name_the_field(
+    house: House, error: Exception, code: str, details: dict[str, str]
+) -> None:
+    house.error = error
+    reply = house.post()
+    assert_error(reply, code)
+    assert reply.json()["error"]["details"] == [details]
+
+
+@pytest.mark.parametrize(
+    ("body", "field_name", "problem"),
+    [
+        (b"{}", "number", "missing"),
+        (b'{"number": -1}', "number", "greater_than_equal"),
+        (b'{"number": "21"}', "number", "int_type"),
+        (b'{"number": 1, "extra": 2}', "extra", "extra_forbidden"),
+        (b"[]", "(body)", "model_type"),
+        (b'{"number": 1, "<script>": 2}', "(unprintable)", "extra_forbidden"),
+        (b'{"number": 1, "%s": 2}' % (b"x" * 97), "(unprintable)", "extra_forbidden"),
+    ],
+)
+def test_a_field_that_does_not_fit_is_named_and_its_value_is_not(
+    house: House, body: bytes, field_name: str, problem: str
+) -> None:
+    reply = house.post(body)
+    assert_error(reply, "invalid_field")
+    assert reply.json()["error"]["details"] == [{"field": field_name, "problem": problem}]
+
+
+def test_at_most_twenty_problems_are_listed(house: House) -> None:
+    unknown = ",".join(f'"field{place}": 1' for place in range(30))
+    assert len(house.post(f'{{"number": 1, {unknown}}}'.encode()).json()["error"]["details"]) == 20
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"number=21"])
+def test_a_body_that_is_not_json_is_malformed(house: House, body: bytes) -> None:
+    assert_error(house.post(body), "malformed_json")
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", 'Application/JSON;charset="utf-8"'])
+def test_json_may_say_that_it_is_utf_8(house: House, content_type: str) -> None:
+    assert house.post(content_type=content_type).status == 200
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "text/plain", "application/json-patch", "application/json; charset=latin-1", "multipart/form-data"],
+)
+def test_only_json_is_taken(house: House, content_type: str) -> None:
+    assert_error(house.post(content_type=content_type), "unsupported_media_type")
+
+
+@pytest.mark.parametrize(("encoding", "status"), [("gzip", 415), ("br", 415), ("identity", 200)])
+def test_a_compressed_body_is_not_taken(house: House, encoding: str, status: int) -> None:
+    assert house.post(content_encoding=encoding).status == status
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+def test_the_doors_routes_take_post_only_and_say_so(house: House, method: str) -> None:
+    reply = asyncio.run(ask(house.door, PATH, GOOD, method=method))
+    assert_error(reply, "method_not_allowed")
+    assert reply.headers["allow"] == "POST"
+
+
+def test_an_idempotency_key_is_refused_rather_than_ignored(house: House) -> None:
+    reply = house.post(idempotency_key="k1")
+    assert_error(reply, "invalid_field")
+    assert reply.json()["error"]["details"][0]["field"] == "Idempotency-Key"
+    assert house.asked == []
+
+
+@pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "-1", "many"])
+def test_an_announced_length_that_does_not_fit_is_refused_unread(house: House, length: str) -> None:
+    headers = [("content-type", "application/json"), ("content-length", length)]
+    unread = iter([{"type": "http.request", "body": GOOD}])
+    reply = asyncio.run(ask(house.door, PATH, headers=headers, messages=unread))
+    assert_error(reply, "body_too_large")
+    assert reply.headers["connection"] == "close"
+    assert next(unread, None) is not None
+
+
+@pytest.mark.parametrize(("spare", "status"), [(0, 200), (1, 413)])
+def test_a_body_of_unknown_length_is_cut_at_the_limit(house: House, spare: int, status: int) -> None:
+    body = GOOD + b" " * (MAX_BODY_BYTES - len(GOOD) + spare)
+    pieces = [
+        {"type": "http.request", "body": body[:50_000], "more_body": True},
+        {"type": "http.request", "body": body[50_000:], "more_body": False},
+    ]
+    assert asyncio.run(ask(house.door, PATH, messages=pieces)).status == status
+
+
+def test_every_rejection_is_counted_by_its_code(house: House) -> None:
+    house.post()
+    house.post(b"{")
+    house.error = RuntimeError()
+    house.post()
+    assert house.observer.codes == ["malformed_json", "internal"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(404, "not_found"), (413, "body_too_large"), (418, "malformed_json"), (500, "internal"), (502, "internal")],
+)
+def test_a_foreign_error_is_replaced_by_ours(house: House, status: int, code: str) -> None:
+    house.app = FakeApp(status=status, headers=[(b"server", b"foreign")], pieces=[b"<h1>", b"foreign", b"</h1>"])
+    reply = house.pass_on()
+    assert_error(reply, code)
+    assert b"foreign" not in reply.body
+    assert "server" not in reply.headers
+    assert house.observer.codes == [code]
+
+
+def test_a_foreign_405_keeps_the_methods_that_route_takes(house: House) -> None:
+    house.app = FakeApp(status=405, headers=[(b"Allow", b"GET, HEAD")])
+    reply = house.pass_on()
+    assert_error(reply, "method_not_allowed")
+    assert reply.headers["allow"] == "GET, HEAD"
+
+
+def test_an_error_that_has_our_shape_already_is_left_as_it_is(house: House) -> None:
+    house.app = FakeApp(status=503, headers=[(b"X-Error-Code", b"not_ready")], pieces=[b"ours"])
+    assert (house.pass_on().status, house.pass_on().body) == (503, b"ours")
+
+
+def test_a_foreign_answer_streams_through(house: House) -> None:
+    house.app = FakeApp(headers=[(b"x-kept", b"yes")], pieces=[b"a", b"b", b"c"])
+    reply = house.pass_on()
+    assert (reply.status, reply.body, reply.headers["x-kept"]) == (200, b"abc", "yes")
+
+
+def test_an_application_that_fails_before_it_answers_is_a_logged_500(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.app = FakeApp(pieces=[], error=RuntimeError("secret-of-theirs"))
+    reply = house.pass_on()
+    assert_error(reply, "internal")
+    assert b"secret-of-theirs" not in reply.body
+    assert reply.headers["x-request-id"] in caplog.text
+    assert "secret-of-theirs" in caplog.text
+
+
+def test_an_application_that_answers_500_and_raises_is_logged_under_the_id_it_answered(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.app = FakeApp(status=500, pieces=[b"Internal Server Error"], error=RuntimeError("why"))
+    reply = house.pass_on()
+    assert_error(reply, "internal")
+    assert reply.headers["x-request-id"] in caplog.text
+
+
+def test_an_answer_that_fails_halfway_is_not_followed_by_another(house: House) -> None:
+    house.app = FakeApp(pieces=[b"half"], error=RuntimeError("why"))
+    assert (house.pass_on().status, house.pass_on().body) == (200, b"half")
+
+
+def test_what_is_not_http_goes_to_the_application_untouched(house: House) -> None:
+    seen: list[object] = []
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        seen.extend([scope, receive, send])
+
+    house.app = app
+    passed = ({"type": "websocket", "path": PATH}, object(), object())
+    asyncio.run(house.door(*passed))  # type: ignore[arg-type]
+    assert seen == list(passed)
+
+
+@pytest.fixture
+def routes(house: House) -> House:
+    """The door in front of our GET routes."""
+    house.app = build_app(house.room)
+    return house
+
+
+def get(house: House, path: str) -> Reply:
+    return asyncio.run(ask(house.door, f"/api/v1/{path}", method="GET", headers=()))
+
+
+def test_ready_says_yes_once_nothing_is_waited_for(routes: House) -> None:
+    assert get(routes, "ready").json() == {"ready": True, "waiting_for": []}
+
+
+def test_ready_names_what_is_waited_for_in_our_shape(routes: House) -> None:
+    routes.open(not_ready=lambda: ["market_feed"])
+    reply = get(routes, "ready")
+    assert_error(reply, "not_ready")
+    assert reply.json()["error"]["details"] == [{"field": "(service)", "problem": "market_feed"}]
+    assert int(reply.headers["retry-after"]) >= 1
+
+
+def test_a_closed_room_waits_for_the_service(routes: House) -> None:
+    routes.room.close()
+    assert get(routes, "ready").json()["error"]["details"][0]["problem"] == "service"
+
+
+@pytest.mark.parametrize(("missing", "status"), [([], "healthy"), (["market_feed"], "degraded")])
+def test_health_is_200_and_says_how_well(routes: House, missing: list[str], status: str) -> None:
+    routes.open(not_ready=lambda: missing)
+    reply = get(routes, "health")
+    assert (reply.status, reply.json()["status"], reply.json()["waiting_for"]) == (200, status, missing)
+
+
+def test_status_makes_each_part_when_it_is_asked_for(routes: House) -> None:
+    counted = iter(range(9))
+    routes.open(reports={"count": lambda: next(counted)})
+    assert [get(routes, "status").json() for _ in range(2)] == [{"count": 0}, {"count": 1}]
+
+
+def test_a_status_that_cannot_be_made_is_a_logged_500(routes: House, caplog: pytest.LogCaptureFixture) -> None:
+    routes.open(reports={"broken": lambda: 1 // 0})
+    reply = get(routes, "status")
+    assert_error(reply, "internal")
+    assert reply.headers["x-request-id"] in caplog.text
+
+
+def test_metrics_are_what_the_observer_exposes(routes: House) -> None:
+    reply = get(routes, "metrics/prometheus")
+    assert (reply.body, reply.headers["content-type"].split(";")[0]) == (b"metric 1\n", "text/plain")
+
+
+def test_a_closed_room_has_no_metrics(routes: House) -> None:
+    routes.room.close()
+    assert (get(routes, "metrics/prometheus").status, get(routes, "metrics/prometheus").body) == (200, b"")
+
+
+def test_a_get_route_names_the_methods_it_takes(routes: House) -> None:
+    reply = asyncio.run(ask(routes.door, "/api/v1/health", GOOD))
+    assert_error(reply, "method_not_allowed")
+    assert reply.headers["allow"] == "GET, HEAD"

@@ -1,0 +1,94 @@
+"""From settings to a market: each source with its own knobs."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from settings import MarketSource, Settings
+from tests.fakes.settings import ohlcv_file, settings
+from trading.errors import DatasetRefused, InvalidSetting
+from trading.ports import Market
+from wiring.markets import MARKETS, market_notes, open_market
+
+START = datetime(2023, 1, 1, tzinfo=UTC)
+
+
+def replay(folder: Path, **changes: object) -> Settings:
+    """A replay of 700 hourly BTC bars from START, changed where told."""
+    files = {"BTC": ohlcv_file(folder / "btc.csv", START)}
+    return settings(folder, **({"market_source": "replay", "replay_files": files} | changes))
+
+
+def last_bar_of(market: Market) -> float:
+    return market.closed_bars("BTC", after_s=None, limit=1)[0].close
+
+
+def test_every_source_has_a_market() -> None:
+    assert set(MARKETS) == set(MarketSource)
+
+
+def test_the_simulated_market_has_the_symbols_and_bars_that_were_asked_for(tmp_path: Path) -> None:
+    market = open_market(settings(tmp_path, market_symbols=("XRP", "ADA"), market_timeframe_s=900))
+    assert (market.source, market.symbols(), market.timeframe_s) == ("simulated", ("ADA", "XRP"), 900)
+
+
+def test_the_simulated_market_runs_at_the_speed_that_was_asked_for(tmp_path: Path) -> None:
+    market = open_market(settings(tmp_path, market_speed=50_000.0))
+    before_s = market.now_s()
+    time.sleep(0.01)
+    assert market.speed == 50_000.0
+    assert market.now_s() - before_s >= 500.0
+
+
+def test_another_seed_is_another_market(tmp_path: Path) -> None:
+    closes = {last_bar_of(open_market(settings(tmp_path, market_seed=seed))) for seed in (1, 1, 2)}
+    assert len(closes) == 2
+
+
+def test_a_replay_has_the_bars_of_its_files(tmp_path: Path) -> None:
+    market = open_market(replay(tmp_path))
+    assert (market.source, market.symbols(), market.timeframe_s) == ("replay", ("BTC",), 3600)
+
+
+def test_a_replay_starts_where_it_was_asked_to(tmp_path: Path) -> None:
+    start = datetime(2023, 1, 3, tzinfo=UTC)
+    assert open_market(replay(tmp_path, replay_start=start)).now_s() == pytest.approx(start.timestamp(), abs=60)
+
+
+def test_a_replay_without_a_start_begins_with_enough_bars_for_a_policy(tmp_path: Path) -> None:
+    assert len(open_market(replay(tmp_path)).closed_bars("BTC", after_s=None, limit=1000)) == 600
+
+
+def test_two_processes_of_one_replay_share_its_clock(tmp_path: Path) -> None:
+    first = open_market(replay(tmp_path, market_speed=1000.0))
+    time.sleep(0.05)
+    second = open_market(replay(tmp_path, market_speed=1000.0))
+    assert second.wall_time_s(second.now_s()) == pytest.approx(first.wall_time_s(second.now_s()))
+
+
+@pytest.mark.parametrize(("unit", "quote_volume"), [("base", 1000.0), ("quote", 10.0)])
+def test_a_single_volume_counts_what_the_settings_say(tmp_path: Path, unit: str, quote_volume: float) -> None:
+    (bar,) = open_market(replay(tmp_path, replay_volume=unit)).closed_bars("BTC", after_s=None, limit=1)
+    assert (bar.close, bar.volume_quote) == (100.0, quote_volume)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetRefused, match=r"none\.csv"):
+        open_market(replay(tmp_path, replay_files={"BTC": tmp_path / "none.csv"}))
+
+
+def test_a_start_outside_the_bars_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match="outside the bars"):
+        open_market(replay(tmp_path, replay_start=datetime(2030, 1, 1, tzinfo=UTC)))
+
+
+def test_a_simulated_market_has_nothing_to_note(tmp_path: Path) -> None:
+    assert market_notes(open_market(settings(tmp_path))) == []
+
+
+def test_what_was_found_in_a_replayed_file_is_noted_with_its_symbol(tmp_path: Path) -> None:
+    files = {"BTC": ohlcv_file(tmp_path / "btc.csv", START, without=(50, 51))}
+    notes = market_notes(open_market(replay(tmp_path, replay_files=files)))
+    assert [note for note in notes if note.startswith("BTC: ") and "holes where bars are missing" in note]
