@@ -152,17 +152,17 @@ class Door:
         endpoint = room.endpoints.get(scope["path"])
         if endpoint is None:
             raise Rejected("not_ready")
+        # A place is taken only once the body is here: who sends slowly keeps nobody out.
+        request = _parse(endpoint.model, await _read_body(receive))
         if room.busy >= room.max_concurrent:
             raise Rejected("too_many_requests")
         room.busy += 1
         try:
-            request = _parse(endpoint.model, await _read_body(receive))
-            try:
-                return to_json(await endpoint.answer(**request.__dict__))
-            except UnknownSymbol:
-                raise Rejected("unknown_symbol", [{"field": "symbol", "problem": "unknown"}]) from None
-            except InvalidField as error:
-                raise Rejected("invalid_field", [{"field": error.field, "problem": error.problem}]) from None
+            return to_json(await endpoint.answer(**request.__dict__))
+        except UnknownSymbol:
+            raise Rejected("unknown_symbol", [{"field": "symbol", "problem": "unknown"}]) from None
+        except InvalidField as error:
+            raise Rejected("invalid_field", [{"field": error.field, "problem": error.problem}]) from None
         finally:
             room.busy -= 1
 

@@ -3,9 +3,12 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.fakes.served import Served, served
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,3 +52,10 @@ def wrk() -> str:
     if command is None:
         skip_or_fail("wrk is not installed")
     return str(command)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The service as `make serve` starts it: two workers, the simulated market."""
+    with served(tmp_path_factory.mktemp("service")) as running:
+        yield running

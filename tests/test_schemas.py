@@ -16,12 +16,8 @@ from tests.fakes.advisers import NOON_S
 from tests.fakes.decisions import DECISION
 from trading.vocabulary import (
     Action,
-    Advice,
     Arm,
-    Assignment,
-    AssignmentReason,
     BlockReason,
-    ConfidenceReason,
     Decision,
     FailureReason,
     Quote,

@@ -89,6 +89,6 @@ def test_a_simulated_market_has_nothing_to_note(tmp_path: Path) -> None:
 
 
 def test_what_was_found_in_a_replayed_file_is_noted_with_its_symbol(tmp_path: Path) -> None:
-    files = {"BTC": ohlcv_file(tmp_path / "btc.csv", START, without=(50, 51))}
+    files = {"BTC": ohlcv_file(tmp_path / "holes.csv", START, without=(50, 51))}
     notes = market_notes(open_market(replay(tmp_path, replay_files=files)))
     assert [note for note in notes if note.startswith("BTC: ") and "holes where bars are missing" in note]

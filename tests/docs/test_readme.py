@@ -1,0 +1,80 @@
+"""What the README says is so."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routes import build_app
+from schemas import PredictRequest, PredictResponse
+from tests.fakes.served import ROOT, Served, served
+
+README = (ROOT / "README.md").read_text()
+
+
+def first_request() -> dict[str, Any]:
+    found = re.search(r"-d '\n(\{.*?\})'\n", README, re.DOTALL)
+    assert found is not None
+    request: dict[str, Any] = json.loads(found[1])
+    return request
+
+
+def first_answer() -> dict[str, Any]:
+    found = re.search(r"```json\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    answer: dict[str, Any] = json.loads(found[1])
+    return answer
+
+
+def test_the_first_request_is_valid() -> None:
+    PredictRequest.model_validate_json(json.dumps(first_request()))
+
+
+def test_the_first_answer_has_the_fields_of_an_answer() -> None:
+    assert list(first_answer()) == list(PredictResponse.__annotations__)
+
+
+def test_the_first_request_is_answered_by_a_policy_on_the_simulated_market(service: Served) -> None:
+    answer = service.post("/api/v1/predict", first_request()).json()
+    said = first_answer()
+    for name in ("user_id", "symbol", "model_used", "model_version", "fallback_used", "experiment", "market"):
+        assert answer[name] == said[name], name
+    assert set(answer["advice"]) == set(said["advice"])
+
+
+def test_the_first_request_is_answered_on_real_bars_too(shared_data: Path, tmp_path: Path) -> None:
+    bars = shared_data / "crypto/BTCUSD_1h_2019-07_2022-02_raw.csv"
+    with served(tmp_path, MARKET_SOURCE="replay", REPLAY_FILES=f"BTC={bars}", MARKET_SPEED="3600") as service:
+        answer = service.post("/api/v1/predict", first_request()).json()
+        assert answer["model_used"] == "ensemble-btc-1h"
+        assert answer["market"] == {"source": "replay", "speed": 3600.0}
+        assert answer["data_as_of"].startswith("2019-07-")
+        assert answer["data_as_of"].endswith(":00:00.000Z")
+        assert "11261 rows have base and quote volume swapped" in service.log.read_text()
+
+
+def test_every_route_is_listed_and_every_listed_route_is_there(service: Served) -> None:
+    listed = set(re.findall(r"`(/api/v1/[a-z/]+)`", README))
+    assert listed == {"/api/v1/predict"} | {route.path for route in build_app_routes()}
+    for path in listed - {"/api/v1/predict"}:
+        assert service.get(path).status == 200, path
+
+
+def build_app_routes() -> list[Any]:
+    from routes import Room
+
+    return list(build_app(Room(max_concurrent=1)).routes)
+
+
+@pytest.mark.parametrize("verb", ["serve", "test", "check", "bench", "train", "bento", "doctor"])
+def test_every_verb_is_in_the_makefile(verb: str) -> None:
+    assert re.search(rf"^{verb}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_every_linked_page_is_there() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

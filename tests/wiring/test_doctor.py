@@ -1,0 +1,190 @@
+"""Each thing the doctor looks at, well and ill, on real folders and a real loopback socket."""
+
+import socket
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from rl_models.bundle import write_bundle
+from settings import Settings
+from tests.fakes.bundles import constant_onnx, policy_manifest
+from tests.fakes.settings import ohlcv_file, settings
+from trading.errors import InvalidSetting
+from wiring.doctor import EARLIEST_PLAUSIBLE_S, Finding, examine
+
+START = datetime(2023, 1, 1, tzinfo=UTC)
+UPSTREAMS = ["trading_service_url", "data_aggregator_url", "adaptive_threshold_url"]
+SUBJECTS = [name.upper() for name in UPSTREAMS]
+
+
+def findings(found: Settings, subject: str, *, wall_s: float | None = None) -> list[Finding]:
+    """What the doctor says about one subject."""
+    clock = time.time if wall_s is None else lambda: wall_s
+    return [finding for finding in examine(lambda: found, clock) if finding.subject == subject]
+
+
+def only(found: Settings, subject: str, *, wall_s: float | None = None) -> Finding:
+    (finding,) = findings(found, subject, wall_s=wall_s)
+    return finding
+
+
+def replay(folder: Path, **changes: object) -> Settings:
+    """A replay of 700 hourly BTC bars, changed where told."""
+    files = {"BTC": ohlcv_file(folder / "btc.csv", START)}
+    return settings(folder, **({"market_source": "replay", "replay_files": files} | changes))
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """A loopback port that accepts connections."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A loopback port that is taken and accepts nothing."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def test_nothing_is_wrong_with_the_defaults(tmp_path: Path) -> None:
+    found = list(examine(lambda: settings(tmp_path)))
+    assert [finding.subject for finding in found if finding.failed] == []
+    assert [finding.subject for finding in found] == ["settings", "store", "clock", "market", "bundles", *SUBJECTS]
+
+
+def test_the_settings_say_where_it_will_listen(tmp_path: Path) -> None:
+    finding = only(settings(tmp_path, host="127.0.0.1", port=9000, workers=3, placement="process"), "settings")
+    assert (finding.mark, finding.text) == ("ok", "3 workers on 127.0.0.1:9000, process placement")
+
+
+def test_bad_settings_are_all_that_is_said() -> None:
+    def read() -> Settings:
+        raise InvalidSetting("PORT: bad\nWORKERS: bad")
+
+    assert list(examine(read)) == [Finding(mark="FAILED", subject="settings", text="PORT: bad; WORKERS: bad")]
+
+
+def test_a_store_that_can_be_written_is_well_and_left_empty(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    assert only(found, "store").mark == "ok"
+    assert [path.name for path in found.data_dir.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_store_below_a_file_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    finding = only(settings(tmp_path, data_dir=tmp_path / "file" / "data"), "store")
+    assert finding.failed
+    assert str(tmp_path / "file" / "data") in finding.text
+    assert "give a folder" in finding.text
+
+
+def test_a_store_that_takes_no_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data" / ".doctor").mkdir(parents=True)
+    assert only(settings(tmp_path), "store").failed
+
+
+@pytest.mark.parametrize(("late_s", "failed"), [(-1, True), (0, False)])
+def test_a_clock_that_was_never_set_is_told(tmp_path: Path, late_s: float, failed: bool) -> None:
+    assert only(settings(tmp_path), "clock", wall_s=EARLIEST_PLAUSIBLE_S + late_s).failed is failed
+
+
+def test_the_market_is_named_with_its_symbols_and_bars(tmp_path: Path) -> None:
+    finding = only(settings(tmp_path, market_symbols=("XRP", "ADA")), "market")
+    assert (finding.mark, finding.text) == ("ok", "simulated: ADA, XRP, bars of 3600 s")
+
+
+def test_a_replay_without_its_file_is_told_and_the_rest_is_still_looked_at(tmp_path: Path) -> None:
+    found = list(examine(lambda: replay(tmp_path, replay_files={"BTC": tmp_path / "none.csv"})))
+    (market,) = [finding for finding in found if finding.subject == "market"]
+    assert market.failed
+    assert "none.csv" in market.text
+    assert [finding.subject for finding in found][-3:] == SUBJECTS
+
+
+def test_defects_of_a_replayed_file_are_noted_and_fail_nothing(tmp_path: Path) -> None:
+    files = {"BTC": ohlcv_file(tmp_path / "holes.csv", START, without=(50, 51))}
+    found = findings(replay(tmp_path, replay_files=files), "market")
+    assert {finding.mark for finding in found} == {"ok", "note"}
+    assert [finding for finding in found if "holes where bars are missing" in finding.text]
+
+
+def test_a_replay_that_has_ended_is_told_with_how_to_start_it_again(tmp_path: Path) -> None:
+    last_bar = datetime(2023, 1, 30, tzinfo=UTC)
+    found = replay(tmp_path, replay_start=last_bar, market_speed=40_000.0)
+    assert not [finding for finding in findings(found, "market") if finding.failed]
+    time.sleep(0.5)
+    (failed,) = [finding for finding in findings(found, "market") if finding.failed]
+    assert f"{found.data_dir}/market-clock-" in failed.text
+    for clock in found.data_dir.glob("market-clock-*.json"):
+        clock.unlink()
+    assert not [finding for finding in findings(found, "market") if finding.failed]
+
+
+def test_the_active_bundle_is_verified_and_named_by_its_digest(tmp_path: Path) -> None:
+    finding = only(settings(tmp_path), "bundles")
+    assert finding.mark == "ok"
+    assert finding.text.startswith("ensemble-btc-1h:1 verified, sha256:")
+
+
+def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
+    finding = only(settings(tmp_path, rl_model="nobody"), "bundles")
+    assert finding.failed
+    assert "no bundle 'nobody'" in finding.text
+
+
+def test_a_model_for_other_bars_than_the_markets_is_told(tmp_path: Path) -> None:
+    finding = only(settings(tmp_path, market_timeframe_s=60), "bundles")
+    assert finding.failed
+    assert "needs bars of 3600 s, not 60 s" in finding.text
+
+
+def test_a_damaged_record_of_the_active_model_is_told(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    found.data_dir.mkdir()
+    (found.data_dir / "active_model.json").write_text("{")
+    finding = only(found, "bundles")
+    assert finding.failed
+    assert "activate a bundle again" in finding.text
+
+
+def test_a_damaged_bundle_that_does_not_serve_is_a_note(tmp_path: Path) -> None:
+    path = write_bundle(tmp_path / "bundles", policy_manifest("broken"), constant_onnx([0.0, 0.0, 1.0]))
+    (path / "policy.onnx").write_bytes(b"flipped")
+    note, active = findings(settings(tmp_path, rl_models_path=tmp_path / "bundles"), "bundles")
+    assert (note.mark, active.mark) == ("note", "ok")
+    assert str(path) in note.text
+
+
+@pytest.mark.parametrize("name", UPSTREAMS)
+def test_an_upstream_that_is_not_set_is_a_note(tmp_path: Path, name: str) -> None:
+    assert only(settings(tmp_path), name.upper()).mark == "note"
+
+
+@pytest.mark.parametrize("name", UPSTREAMS)
+def test_an_upstream_that_accepts_connections_is_well(tmp_path: Path, listening: int, name: str) -> None:
+    finding = only(settings(tmp_path, **{name: f"http://127.0.0.1:{listening}/api"}), name.upper())
+    assert (finding.mark, finding.text) == ("ok", f"127.0.0.1:{listening} accepts connections")
+
+
+@pytest.mark.parametrize("name", UPSTREAMS)
+def test_an_upstream_that_refuses_is_told_with_what_to_check(tmp_path: Path, deaf: int, name: str) -> None:
+    finding = only(settings(tmp_path, **{name: f"http://127.0.0.1:{deaf}"}), name.upper())
+    assert finding.failed
+    assert f"127.0.0.1:{deaf}" in finding.text
+    assert "check the address" in finding.text
+
+
+def test_an_upstream_whose_name_is_unknown_is_told(tmp_path: Path) -> None:
+    assert only(settings(tmp_path, trading_service_url="http://nowhere.invalid"), "TRADING_SERVICE_URL").failed
+
+
+def test_what_follows_the_host_of_an_upstream_is_not_shown(tmp_path: Path, listening: int, deaf: int) -> None:
+    for port in (listening, deaf):
+        url = f"http://127.0.0.1:{port}/hunter2?key=hunter2"
+        assert "hunter2" not in only(settings(tmp_path, trading_service_url=url), "TRADING_SERVICE_URL").text
