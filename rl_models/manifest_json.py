@@ -44,6 +44,10 @@ def manifest_from_json(value: object) -> Manifest:
     return manifest
 
 
+# Every worker reads this many bars of every symbol as it starts.
+MOST_WARMUP_BARS = 20_000
+
+
 def check_manifest(manifest: Manifest) -> None:
     """Raises BundleRefused when the parts of a manifest contradict each other."""
     for label, text in (("name", manifest.name), ("version", manifest.version)):
@@ -55,6 +59,11 @@ def check_manifest(manifest: Manifest) -> None:
         check_calibration(manifest.calibration, "manifest.calibration")
     if not manifest.symbols:
         raise BundleRefused("manifest.symbols: none")
+    shortest = 0 if manifest.schema is None else manifest.schema.window
+    if not shortest <= manifest.warmup_bars <= MOST_WARMUP_BARS:
+        raise BundleRefused(
+            f"manifest.warmup_bars: {manifest.warmup_bars} is not in {shortest} (the schema's window)..{MOST_WARMUP_BARS}"
+        )
     free_json(manifest.provenance, "manifest.provenance")
     free_json(manifest.parity, "manifest.parity")
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from routes import ERRORS, MAX_BODY_BYTES, Door, Endpoint, Reports, Room, build_app
-from tests.fakes.asgi import DISCONNECT, App, FakeApp, Reply, ask
+from tests.fakes.asgi import DISCONNECT, App, FakeApp, Message, Reply, Wire, ask
 from trading.errors import InvalidField, UnknownSymbol
 
 PATH = "/api/v1/double"
@@ -108,7 +108,7 @@ def test_the_request_above_the_limit_is_told_to_come_back_in_whole_seconds(house
         house.gate = asyncio.Event()
         waiting = [asyncio.create_task(ask(house.door, PATH, GOOD)) for _ in range(2)]
         await asyncio.sleep(0)
-        refused = await ask(house.door, PATH, GOOD)
+        refused = await asyncio.wait_for(ask(house.door, PATH, GOOD), 5)
         house.gate.set()
         return [refused, *await asyncio.gather(*waiting)]
 
@@ -148,6 +148,29 @@ def test_a_body_that_never_ends_reaches_no_method_and_gives_its_place_back(house
         asyncio.run(ask(house.door, PATH, messages=torn))
     assert house.asked == []
     assert house.post().status == 200
+
+
+def test_who_sends_slowly_keeps_nobody_out(house: House) -> None:
+    async def nothing_yet() -> Message:
+        await asyncio.sleep(60)
+        return DISCONNECT
+
+    async def send_among_slow() -> Reply:
+        scope: Message = {
+            "type": "http",
+            "method": "POST",
+            "path": PATH,
+            "headers": [(b"content-type", b"application/json")],
+        }
+        slow = [asyncio.create_task(house.door(scope, nothing_yet, Wire([]).send)) for _ in range(5)]
+        await asyncio.sleep(0)
+        reply = await ask(house.door, PATH, GOOD)
+        for task in slow:
+            task.cancel()
+        await asyncio.wait(slow)
+        return reply
+
+    assert asyncio.run(send_among_slow()).status == 200
 
 
 def test_a_body_in_pieces_is_put_together(house: House) -> None:

@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from ab.assignment import Experiment
@@ -74,23 +73,22 @@ class Worker:
         """Read the history of every symbol, then keep it and the active model current."""
         self._refresh()
         self._tasks = [
-            asyncio.create_task(repeat(self._refresh, self._pause_s)),
-            asyncio.create_task(follow(self.models, self._policy.switch)),
+            asyncio.create_task(logged(repeat(self._refresh, self._pause_s)), name="market_feed"),
+            asyncio.create_task(logged(follow(self.models, self._policy.switch)), name="model_watch"),
         ]
 
     async def stop(self) -> None:
         """End the loops."""
         for task in self._tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def not_ready(self) -> list[str]:
         """What the worker still waits for, as words of the wire; empty when it can answer as it should."""
-        missing = []
+        missing = {task.get_name() for task in self._tasks if task.done()}
         if time.monotonic() - self._refreshed_s > FEED_LIMIT_S:
-            missing.append("market_feed")
-        return missing
+            missing.add("market_feed")
+        return sorted(missing)
 
     def _refresh(self) -> None:
         self.live.refresh()
@@ -121,15 +119,20 @@ def open_experiment(settings: Settings) -> Experiment:
     )
 
 
+async def logged(loop: Coroutine[None, None, None]) -> None:
+    """Run a loop of the worker; an error that ends it is logged, and the readiness probe shows it from then on."""
+    try:
+        await loop
+    except Exception:
+        log.exception("a loop of this worker ended")
+        raise
+
+
 async def repeat(call: Callable[[], None], pause_s: Callable[[], float]) -> None:
-    """Call again and again; the first error ends it and is logged, which the readiness probe then shows."""
+    """Call again and again."""
     while True:
         await asyncio.sleep(pause_s())
-        try:
-            call()
-        except Exception:
-            log.exception("a loop of this worker ended")
-            raise
+        call()
 
 
 async def follow(models: ActiveModel[Model], switch: Callable[[], None]) -> None:

@@ -64,3 +64,9 @@ def test_a_value_that_cannot_be_is_refused_by_name(key: str, value: object) -> N
 def test_provenance_that_is_no_json_is_refused_before_it_is_written() -> None:
     with pytest.raises(BundleRefused, match="provenance"):
         check_manifest(replace(policy_manifest(), provenance={"loss": float("nan")}))
+
+
+@pytest.mark.parametrize("bars", [0, 20_001])
+def test_a_warm_up_that_no_worker_could_serve_is_refused(bars: int) -> None:
+    with pytest.raises(BundleRefused, match="warmup_bars"):
+        check_manifest(replace(policy_manifest(), warmup_bars=bars))
