@@ -27,8 +27,9 @@ $(VENV)/train.done: $(VENV)/serve.done deploy/train.lock
 	$(PIP) -r deploy/train.lock
 	@touch $@
 
+# Half of the users meet the policy here, so that both arms are seen; the service's own default is 0.1.
 serve: $(VENV)/serve.done ## serve on 127.0.0.1:8001 with embedded defaults
-	HOST=$${HOST:-127.0.0.1} $(BIN)/bentoml serve service:RLService
+	HOST=$${HOST:-127.0.0.1} RL_TRAFFIC_PERCENTAGE=$${RL_TRAFFIC_PERCENTAGE:-0.5} $(BIN)/bentoml serve service:RLService
 
 test: $(VENV)/dev.done $(VENV)/train.done ## run every test
 	$(BIN)/python -m pytest
@@ -56,10 +57,13 @@ bento: $(VENV)/serve.done ## build the Bento (bentoml containerize makes the ima
 doctor: $(VENV)/serve.done ## check settings, store, bundles, clock and upstreams
 	@$(BIN)/python -m wiring doctor
 
-lock: ## resolve the locks again
+lock: $(VENV)/serve.done ## resolve the locks again
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/serve.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev -c deploy/serve.lock --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra train -c deploy/serve.lock --python-version 3.11 --no-header --no-annotate --quiet \
+		$${PIP_FIND_LINKS:+--find-links $$PIP_FIND_LINKS} -o deploy/train.lock
+	sed -i 's/+cpu$$//' deploy/train.lock
 
 clean: ## remove the virtual environment and local state
 	rm -rf $(VENV) .data

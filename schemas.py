@@ -145,9 +145,10 @@ class MarketSourceView(TypedDict):
 
 
 class AdviceView(TypedDict):
-    """What the answering model said, before the gate."""
+    """What the answering model said (`advised_exposure`), and what of it the venue can hold (`target_exposure`)."""
 
     target_exposure: float
+    advised_exposure: float
     position_exposure: float
     clipped: bool
     confidence_reason: ConfidenceReason
@@ -227,7 +228,8 @@ def _experiment_view(decision: Decision) -> ExperimentView:
 def _advice_view(decision: Decision) -> AdviceView:
     advice, view = decision.advice, decision.market
     return {
-        "target_exposure": advice.target_exposure,
+        "target_exposure": decision.target_exposure,
+        "advised_exposure": advice.target_exposure,
         "position_exposure": decision.position_exposure,
         "clipped": decision.clipped,
         "confidence_reason": advice.confidence_reason,

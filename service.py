@@ -8,6 +8,7 @@ import time
 from typing import Any, Unpack
 
 import bentoml
+from pydantic import BaseModel
 
 import routes
 from schemas import MarketSourceView, PredictParams, PredictRequest, PredictResponse, to_response, to_signal
@@ -27,7 +28,8 @@ except InvalidSetting as error:
 
 configure_logs(SETTINGS)
 ROOM = routes.Room(max_concurrent=SETTINGS.max_concurrent_requests)
-POST_ROUTES = frozenset({"/api/v1/predict"})
+# The body of each API method, by the method's name: the door validates it and calls the method.
+BODIES: dict[str, type[BaseModel]] = {"predict": PredictRequest}
 # How far ahead of our clock a caller's clock may be.
 CLOCK_SKEW_S = 5.0
 
@@ -41,7 +43,11 @@ class DoorService(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> routes.ASGIApp:
         """The application uvicorn runs."""
-        return routes.Door(super().to_asgi(is_main), ROOM, POST_ROUTES)
+        return routes.Door(super().to_asgi(is_main), ROOM, frozenset(_methods_by_route(self)))
+
+
+def _methods_by_route(service: Any) -> dict[str, str]:
+    return {method.route: name for name, method in service.apis.items()}
 
 
 @bentoml.service(name="rl_policy", workers=1)
@@ -117,7 +123,10 @@ class RLService(Runners):
         """Warm up, then let requests in."""
         await self.worker.start()
         ROOM.open(
-            endpoints={"/api/v1/predict": routes.Endpoint(model=PredictRequest, answer=self.predict)},
+            endpoints={
+                path: routes.Endpoint(model=BODIES[name], answer=getattr(self, name))
+                for path, name in _methods_by_route(RLService).items()
+            },
             reports=status.reports(self.worker),
             not_ready=self.worker.not_ready,
             observer=self.worker.metrics,
@@ -134,8 +143,11 @@ class RLService(Runners):
         """A decision on one signal."""
         started_s = time.perf_counter()
         signal = to_signal(params)
-        if signal.sent_at_s is not None and signal.sent_at_s > time.time() + CLOCK_SKEW_S:
+        latest_s = time.time() + CLOCK_SKEW_S
+        if signal.sent_at_s is not None and signal.sent_at_s > latest_s:
             raise InvalidField("timestamp", "in the future")
+        if signal.quote is not None and signal.quote.at_s is not None and signal.quote.at_s > latest_s:
+            raise InvalidField("market_data.timestamp", "in the future")
         decision = await self.worker.desk.decide(
             signal,
             request_id=routes.request_id_var.get(),

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         default_factory=dict, description="SYMBOL=FILE, comma separated: OHLCV files (CSV or parquet) to replay."
     )
     replay_start: AwareDatetime | None = Field(
-        None, description="Market time at which a replay starts, ISO-8601 with offset; unset: after 600 bars."
+        None, description="Market time at which a replay starts, ISO-8601 with offset; unset: once a warm-up is closed."
     )
     replay_volume: ReplayVolume = Field(
         ReplayVolume.BASE, description="What a file with one volume column counts: base or quote units."
@@ -96,6 +96,7 @@ class Settings(BaseSettings):
 
     rl_model: str = Field("ensemble-btc-1h", description="NAME or NAME:VERSION of the default bundle.")
     rl_models_path: Path | None = Field(None, description="Folder of bundles, searched before the model store.")
+    bentoml_home: Path = Field(Path("~/bentoml"), description="Folder of BentoML's model store.")
     bento_path: Path | None = Field(None, description="Folder of the Bento whose models count too; its image sets it.")
     placement: Placement = Field(Placement.INLINE, description="inline or process.")
     fallback_exposure: float = Field(1.0, gt=0, le=1, description="Target exposure of a fallback BUY.")

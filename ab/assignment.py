@@ -1,5 +1,6 @@
 """Which arm of an experiment a user is in: a pure function of the experiment's salt and the user's id."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,6 +10,7 @@ BUCKETS = 10_000
 
 # Up to this share both arms are mirrored and compared; above it there are too few users left for an equal control.
 LARGEST_COMPARED_SHARE = 0.5
+MIRROR = BUCKETS // 2
 
 
 def fnv1a_32(text: str) -> int:
@@ -55,10 +57,12 @@ class Experiment:
         """The arm of this user. Disabled means the fallback for everybody."""
         if not self.enabled:
             return self._assignment(Arm.FALLBACK, AssignmentReason.DISABLED)
-        place = bucket(self.salt, user_id)
-        if place < self.rl_share:
+        place = round(bucket(self.salt, user_id) * BUCKETS)
+        # Whole buckets: as fractions, 0.5 + 0.07 > 0.57 and the control would have one more.
+        treated = math.ceil(round(self.rl_share * BUCKETS, 6))
+        if place < treated:
             return self._assignment(Arm.RL, AssignmentReason.HASH)
-        mirrored = LARGEST_COMPARED_SHARE <= place < LARGEST_COMPARED_SHARE + self.rl_share
+        mirrored = MIRROR <= place < MIRROR + treated
         compared = self.rl_share <= LARGEST_COMPARED_SHARE and mirrored
         return self._assignment(Arm.FALLBACK, AssignmentReason.HASH if compared else AssignmentReason.OUTSIDE)
 

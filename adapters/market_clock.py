@@ -78,9 +78,16 @@ class ClockFile:
             raise OperatorNeeded(f"market clock {self.path}: {error.strerror}") from error
         return self._parse(content)
 
-    def _create(self, wall_s: float) -> None:
+    def peek(self, wall_s: float) -> MarketClock:
+        """The shared clock, or the one it would be if the market began at `wall_s`. Writes nothing. Raises as `open`."""
+        return self.open(wall_s) if self.path.exists() else self._begin(wall_s)
+
+    def _begin(self, wall_s: float) -> MarketClock:
         start_s = wall_s if self._terms.start_market_s is None else self._terms.start_market_s
-        clock = MarketClock(epoch_wall_s=wall_s, start_market_s=start_s, speed=self._terms.speed)
+        return MarketClock(epoch_wall_s=wall_s, start_market_s=start_s, speed=self._terms.speed)
+
+    def _create(self, wall_s: float) -> None:
+        clock = self._begin(wall_s)
         self._directory.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=self._directory, prefix=".market-clock-") as draft:
             json.dump({"terms": asdict(self._terms), "clock": asdict(clock)}, draft, indent=1)

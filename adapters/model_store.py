@@ -6,8 +6,6 @@ from pathlib import Path
 import bentoml
 from bentoml.exceptions import NotFound
 
-LABEL = "rl_policy_bundle"
-
 
 def register(bundle: Path, *, name: str, version: str, digest: str) -> str:
     """Copy a verified bundle directory into the store; the tag. The same digest again changes nothing.
@@ -18,7 +16,7 @@ def register(bundle: Path, *, name: str, version: str, digest: str) -> str:
     try:
         known = bentoml.models.get(tag)
     except NotFound:
-        with bentoml.models.create(tag, module=__name__, labels={LABEL: "1", "digest": _as_label(digest)}) as model:
+        with bentoml.models.create(tag, module=__name__, labels={"digest": _as_label(digest)}) as model:
             shutil.copytree(bundle, Path(model.path) / "bundle", dirs_exist_ok=True)
         return tag
     if known.info.labels.get("digest") != _as_label(digest):
@@ -26,14 +24,12 @@ def register(bundle: Path, *, name: str, version: str, digest: str) -> str:
     return tag
 
 
-def bundle_directories() -> list[Path]:
-    """Where the store keeps each bundle, in no order."""
-    return [Path(model.path) / "bundle" for model in bentoml.models.list() if model.info.labels.get(LABEL) == "1"]
+def stored_bundles(home: Path) -> list[Path]:
+    """Where a model store keeps each bundle: that of BENTOML_HOME, or the one inside a Bento. Reads no model's record.
 
-
-def bundles_of_bento(folder: Path) -> list[Path]:
-    """Where a Bento keeps the bundles it was built with; a command beside the service finds them only so."""
-    return sorted(folder.glob("models/*/*/bundle"))
+    BentoML's own listing fails as a whole over one damaged record of any model.
+    """
+    return sorted(home.glob("models/*/*/bundle"))
 
 
 def _as_label(digest: str) -> str:

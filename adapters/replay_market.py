@@ -37,18 +37,21 @@ class ReplayMarket:
         directory: Path,
         speed: float,
         start_s: float | None = None,
+        begin: bool = True,
         wall_s: Callable[[], float] = time.time,
     ) -> "ReplayMarket":
         """The replay that every process with these datasets, speed and start shares through a file in `directory`.
 
-        `start_s` (market time, Unix seconds) None means `default_start_s`. Raises DatasetRefused when the datasets do
+        `start_s` (market time, Unix seconds) None means `default_start_s`. `begin` False only looks: a replay that has
+        not begun stays so. Raises DatasetRefused when the datasets do
         not go together, InvalidSetting when the start is outside them, OperatorNeeded for the clock's file.
         """
         _require_one_timeframe(datasets)
         start_s = default_start_s(datasets) if start_s is None else start_s
         _require_start_inside(datasets, start_s)
         terms = ClockTerms(source=REPLAY, start_market_s=start_s, speed=speed, data_digest=digest(datasets))
-        return cls(datasets, ClockFile(directory, terms).open(wall_s()), wall_s)
+        file = ClockFile(directory, terms)
+        return cls(datasets, file.open(wall_s()) if begin else file.peek(wall_s()), wall_s)
 
     @property
     def source(self) -> str:

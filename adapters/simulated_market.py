@@ -12,9 +12,7 @@ import numpy as np
 from adapters.market_clock import WALL_CLOCK, ClockFile, ClockTerms, MarketClock
 from adapters.simulated_prices import DAY_S, GENESIS_S, Floats, SimulatedPrices
 from trading.errors import InvalidSetting, UnknownSymbol
-from trading.vocabulary import Bar
-
-SIMULATED = "simulated"
+from trading.vocabulary import SIMULATED, Bar
 
 # How many bars of a symbol are kept made.
 CACHED_BARS = 20_000
@@ -51,10 +49,17 @@ class SimulatedMarket:
 
     @classmethod
     def open(
-        cls, simulation: Simulation, *, directory: Path, speed: float, wall_s: Callable[[], float] = time.time
+        cls,
+        simulation: Simulation,
+        *,
+        directory: Path,
+        speed: float,
+        begin: bool = True,
+        wall_s: Callable[[], float] = time.time,
     ) -> "SimulatedMarket":
         """The simulation on the wall clock at speed 1; else on the clock that its processes share in `directory`.
 
+        `begin` False only looks: a market that has not begun stays so.
         Raises InvalidSetting for a timeframe that minutes or days do not fit, OperatorNeeded for the clock's file.
         """
         if simulation.timeframe_s < 60 or simulation.timeframe_s % 60 or DAY_S % simulation.timeframe_s:
@@ -64,7 +69,8 @@ class SimulatedMarket:
         if speed == 1.0:
             return cls(simulation, WALL_CLOCK, wall_s)
         terms = ClockTerms(source=SIMULATED, start_market_s=None, speed=speed, data_digest=simulation.digest)
-        return cls(simulation, ClockFile(directory, terms).open(wall_s()), wall_s)
+        file = ClockFile(directory, terms)
+        return cls(simulation, file.open(wall_s()) if begin else file.peek(wall_s()), wall_s)
 
     @property
     def source(self) -> str:

@@ -13,8 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SERVER_CORE, LOAD_CORE = 0, 1
 START_S = 60.0
+
+
+def _cores() -> tuple[int, int]:
+    """One core for the server and another for the load; the same one where there is no other."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return allowed[0], allowed[-1]
+
+
+SERVER_CORE, LOAD_CORE = _cores()
+
+
+def pin_load() -> None:
+    """Keep this process and what it starts off the server's core."""
+    os.sched_setaffinity(0, {LOAD_CORE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

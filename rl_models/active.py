@@ -1,9 +1,14 @@
 """The model that is active now, followed while it changes: the old one keeps serving until the new one is verified."""
 
+import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from trading.errors import BundleRefused, PolicyFailed
+from trading.errors import BundleRefused, OperatorNeeded, PolicyFailed
+
+# A refused model is tried again after this long: its files may only have been on their way. Verifying takes longer than
+# the time between two looks.
+RETRY_S = 5.0
 
 
 class Digested(Protocol):
@@ -24,7 +29,14 @@ class ActiveModel(Generic[Held]):
     says why. At construction there is no old one, and BundleRefused flies.
     """
 
-    def __init__(self, *, wanted: Callable[[], str], load: Callable[[str], Held]) -> None:
+    def __init__(
+        self,
+        *,
+        wanted: Callable[[], str],
+        load: Callable[[str], Held],
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic_s = monotonic_s
         self._wanted = wanted
         self._load = load
         try:
@@ -35,6 +47,7 @@ class ActiveModel(Generic[Held]):
         self._previous = self._current
         self._checks: list[Callable[[Held], None]] = []
         self._refused_name: str | None = None
+        self._retry_at_s = 0.0
         self.refusal: str | None = None
 
     @property
@@ -69,16 +82,18 @@ class ActiveModel(Generic[Held]):
         if wanted == self._name:
             self._refused_name = self.refusal = None
             return False
-        return wanted != self._refused_name and self._switch(wanted)
+        if wanted == self._refused_name and self._monotonic_s() < self._retry_at_s:
+            return False
+        return self._switch(wanted)
 
     def _switch(self, wanted: str) -> bool:
         try:
             loaded = self._load(wanted)
             for check in self._checks:
                 check(loaded)
-        except BundleRefused as error:
-            # Asked for again only after another name: verifying takes longer than the time between two looks.
+        except OperatorNeeded as error:
             self._refused_name, self.refusal = wanted, str(error)
+            self._retry_at_s = self._monotonic_s() + RETRY_S
             return False
         self._previous, self._current, self._name = self._current, loaded, wanted
         self._refused_name = self.refusal = None

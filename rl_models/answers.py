@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from rl_models.manifest import Manifest
 from rl_models.network import Float64s
 from trading.exposure import EXPOSURE_STEP
-from trading.vocabulary import Advice, ConfidenceReason
+from trading.vocabulary import SIMULATED, Advice, ConfidenceReason
 
 
 class Answer(NamedTuple):
@@ -58,7 +58,7 @@ def advice(answering: Answering, answer: Answer, exposure: float) -> Advice:
     confidence, reason = None, ConfidenceReason.UNCALIBRATED
     if abs(answer.target) <= EXPOSURE_STEP:
         reason = ConfidenceReason.FLAT
-    elif manifest.calibration is not None:
+    elif manifest.calibration is not None and manifest.calibration.informative:
         confidence = manifest.calibration.probability(answer.score)
         reason = ConfidenceReason.CALIBRATED
     return Advice(
@@ -74,11 +74,14 @@ def advice(answering: Answering, answer: Answer, exposure: float) -> Advice:
     )
 
 
-def for_symbol(advised: Advice, manifest: Manifest, symbol: str) -> Advice:
-    """The same advice, without the confidence when its calibration was fitted on other symbols than this one.
+def where_calibrated(advised: Advice, manifest: Manifest, *, symbol: str, source: str) -> Advice:
+    """The same advice, without the confidence where its calibration says nothing: other symbols, a made-up market.
 
-    A flat target has no confidence for any symbol and keeps its own reason.
+    `source` is that of the market. A flat target has no confidence anywhere and keeps its own reason.
     """
-    if advised.confidence is None or symbol in manifest.symbols:
+    calibration = manifest.calibration
+    if advised.confidence is None or calibration is None:
+        return advised
+    if symbol in calibration.symbols and source != SIMULATED:
         return advised
     return replace(advised, confidence=None, confidence_reason=ConfidenceReason.UNCALIBRATED)

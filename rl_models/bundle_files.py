@@ -24,7 +24,11 @@ def read_files(path: Path) -> dict[str, bytes]:
     """
     if not path.is_dir():
         raise BundleRefused(f"{path}: no such bundle")
-    found = {name: _read_plain(path / name) for name in sorted(os.listdir(path))}
+    try:
+        names = sorted(os.listdir(path))
+    except OSError as error:
+        raise BundleRefused(f"{path}: cannot be listed: {error.strerror}") from error
+    found = {name: _read_plain(path / name) for name in names}
     if CHECKSUM_FILE not in found:
         raise BundleRefused(f"{path}: no {CHECKSUM_FILE}")
     listed = _parse_checksums(found[CHECKSUM_FILE], path)

@@ -22,20 +22,29 @@ class Calibration:
     """How confidence was fitted on out-of-sample decisions of one version, and how good it was there.
 
     `event` says in words what the probability is of; `horizon_bars` is how long the target is held; `cost_bps` the cost
-    of one unit of turnover. `brier`, `ece` and `curve` come from the `n` decisions that were not used for the fit.
-    `knots` are (confidence score, probability), scores strictly increasing, probabilities never decreasing.
+    of one unit of turnover; `symbols` are those the decisions were about. `brier`, `ece`, `base_rate` and `curve` come
+    from the `n` decisions that were not used for the fit. `knots` are (confidence score, probability), scores strictly
+    increasing, probabilities never decreasing. Only an `informative` calibration may be served: the score passed a
+    trial among the decisions that were fitted on, and did better than the base rate on those that were not.
     """
 
     event: str
     horizon_bars: int
     cost_bps: float
+    symbols: tuple[str, ...]
     method: str
+    informative: bool
     n: int
     brier: float
     ece: float
     base_rate: float
     knots: tuple[tuple[float, float], ...]
     curve: tuple[CurvePoint, ...]
+
+    @property
+    def base_rate_brier(self) -> float:
+        """The Brier score on the same `n` decisions of saying their own base rate every time."""
+        return brier_of_rate(self.base_rate)
 
     @property
     def highest(self) -> float:
@@ -58,7 +67,9 @@ class Calibration:
             "event": self.event,
             "horizon_bars": self.horizon_bars,
             "cost_bps": self.cost_bps,
+            "symbols": list(self.symbols),
             "method": self.method,
+            "informative": self.informative,
             "n": self.n,
             "brier": self.brier,
             "ece": self.ece,
@@ -76,7 +87,9 @@ def calibration_from_json(value: object, where: str) -> Calibration:
         event=fields.text("event"),
         horizon_bars=fields.integer("horizon_bars", at_least=1),
         cost_bps=fields.number("cost_bps"),
+        symbols=fields.texts("symbols"),
         method=fields.text("method"),
+        informative=fields.boolean("informative"),
         n=fields.integer("n", at_least=1),
         brier=fields.number("brier"),
         ece=fields.number("ece"),
@@ -92,7 +105,7 @@ def calibration_from_json(value: object, where: str) -> Calibration:
 
 
 def check_calibration(calibration: Calibration, where: str) -> None:
-    """Raises BundleRefused unless the knots are a monotone curve of probabilities."""
+    """Raises BundleRefused unless the knots are a monotone curve of probabilities, informative only if it says more."""
     scores = [score for score, _ in calibration.knots]
     fitted = [probability for _, probability in calibration.knots]
     if not scores:
@@ -104,6 +117,15 @@ def check_calibration(calibration: Calibration, where: str) -> None:
     shares = [*fitted, calibration.base_rate, calibration.brier, calibration.ece]
     if any(not 0.0 <= share <= 1.0 for share in shares):
         raise BundleRefused(f"{where}: probabilities, base_rate, brier and ece must be in 0..1")
+    if not calibration.symbols or len(set(calibration.symbols)) != len(calibration.symbols):
+        raise BundleRefused(f"{where}.symbols: one or more, each once")
+    if calibration.informative and (len(scores) < 2 or calibration.brier >= calibration.base_rate_brier):
+        raise BundleRefused(f"{where}.informative: a single knot, or a brier no better than that of the base rate")
+
+
+def brier_of_rate(rate: float) -> float:
+    """The Brier score of saying `rate` to events of which this share happens."""
+    return rate * (1.0 - rate)
 
 
 def _score(knot: tuple[float, float]) -> float:

@@ -1,6 +1,5 @@
 """The features of every symbol, kept warm in memory, so that a prediction never waits for data."""
 
-import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,19 +44,21 @@ class LiveFeatures:
             if known is None or not self._continue(known):
                 self._reopen(symbol)
 
-    async def run(self, poll_s: float = 0.25) -> None:
-        """Refreshes every `poll_s` wall seconds until it is cancelled. An error of the market ends it and is raised."""
-        while True:
-            self.refresh()
-            await asyncio.sleep(poll_s)
+    @property
+    def source(self) -> str:
+        """The source of the market."""
+        return self._market.source
 
     def view(self, symbol: str) -> MarketView:
         """See Features."""
         known = self._symbols.get(symbol) or self._unknown(symbol)
         market = self._market
+        now_s = market.now_s()
+        if now_s >= known.next_close_s:
+            self._look_ahead(known, now_s)
         return MarketView(
             as_of_s=known.as_of_s,
-            now_s=market.now_s(),
+            now_s=now_s,
             valid_until_s=known.valid_until_s,
             timeframe_s=market.timeframe_s,
             close=known.close,
@@ -101,8 +102,15 @@ class LiveFeatures:
         for bar in fresh:
             known.push(bar)
         if fresh:
-            known.valid_until_s = self._market.wall_time_s(known.as_of_s + self._market.timeframe_s)
+            self._look_ahead(known, self._market.now_s())
         return True
+
+    def _look_ahead(self, known: "_Symbol", now_s: float) -> None:
+        # The next close after now, also while a bar is missing: what is decided now holds until then.
+        timeframe_s = self._market.timeframe_s
+        closes = max(int((now_s - known.as_of_s) // timeframe_s), 0) + 1
+        known.next_close_s = known.as_of_s + closes * timeframe_s
+        known.valid_until_s = self._market.wall_time_s(known.next_close_s)
 
     def _reopen(self, symbol: str) -> None:
         self._symbols.pop(symbol, None)
@@ -112,7 +120,7 @@ class LiveFeatures:
         opened = _Symbol(symbol, self._market.timeframe_s, self._needs)
         for bar in history:
             opened.push(bar)
-        opened.valid_until_s = self._market.wall_time_s(opened.as_of_s + self._market.timeframe_s)
+        self._look_ahead(opened, self._market.now_s())
         self._symbols[symbol] = opened
 
     def _unknown(self, symbol: str) -> "_Symbol":
@@ -130,6 +138,7 @@ class _Symbol:
         self.regime = regime.RegimeStream(timeframe_s)
         self.last_open_s = 0
         self.as_of_s = 0.0
+        self.next_close_s = 0.0
         self.valid_until_s = 0.0
         self.close = 0.0
         self._timeframe_s = timeframe_s

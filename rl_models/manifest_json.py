@@ -59,6 +59,8 @@ def check_manifest(manifest: Manifest) -> None:
         check_calibration(manifest.calibration, "manifest.calibration")
     if not manifest.symbols:
         raise BundleRefused("manifest.symbols: none")
+    if manifest.calibration is not None and not set(manifest.calibration.symbols) <= set(manifest.symbols):
+        raise BundleRefused("manifest.calibration.symbols: not among manifest.symbols")
     shortest = 0 if manifest.schema is None else manifest.schema.window
     if not shortest <= manifest.warmup_bars <= MOST_WARMUP_BARS:
         raise BundleRefused(

@@ -1,6 +1,6 @@
 """A bundle as a policy in this process."""
 
-from rl_models.answers import for_symbol
+from rl_models.answers import where_calibrated
 from rl_models.bundle import Bundle
 from rl_models.live import LiveFeatures
 from trading.vocabulary import Advice, Reading
@@ -9,7 +9,7 @@ from trading.vocabulary import Advice, Reading
 class BundlePolicy:
     """Implements trading.ports.Policy: observes and answers at once, without waiting for anything.
 
-    The schemas of the bundle must be tracked by `live`. A symbol the bundle was not calibrated on is answered without a
+    The schemas of the bundle must be tracked by `live`. Where the bundle was not calibrated it is answered without a
     confidence.
     """
 
@@ -22,4 +22,5 @@ class BundlePolicy:
         """See Policy. `budget_s` is not looked at: an inline bundle has proven its speed when it was loaded."""
         observe = self._live.observe
         observations = {digest: observe(symbol, digest, reading, exposure) for digest in self._digests}
-        return for_symbol(self._bundle.answer(observations, exposure), self._bundle.manifest, symbol)
+        advised = self._bundle.answer(observations, exposure)
+        return where_calibrated(advised, self._bundle.manifest, symbol=symbol, source=self._live.source)

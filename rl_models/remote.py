@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from rl_models.answers import for_symbol
+from rl_models.answers import where_calibrated
 from rl_models.bundle import needed_digests
 from rl_models.live import LiveFeatures
 from rl_models.manifest import Manifest
@@ -32,15 +32,20 @@ class RemotePolicy:
         """See Policy. Whatever the call raises on its way becomes PolicyFailed, lateness PolicyTimedOut."""
         observe = self._live.observe
         observations = {digest: observe(symbol, digest, reading, exposure).tolist() for digest in self._digests}
-        try:
-            async with asyncio.timeout(budget_s):
-                answered = await self._call(observations, exposure)
-        except TimeoutError as error:
-            raise PolicyTimedOut(f"{self._manifest.name}: no answer within {budget_s:.3f} s") from error
-        except Exception as error:
-            # The translator of this edge: transport, client library and the other process fail in ways we cannot list.
-            raise PolicyFailed(f"{self._manifest.name}: the call to its process failed: {error!r}") from error
-        advised = advice_from_dict(answered)
+        advised = await ask(self._call(observations, exposure), self._manifest.name, budget_s=budget_s)
         if (advised.model, advised.version) != (self._manifest.name, self._manifest.version):
             raise PolicyFailed(f"{advised.model}:{advised.version} answered for {self._manifest.name}")
-        return for_symbol(advised, self._manifest, symbol)
+        return where_calibrated(advised, self._manifest, symbol=symbol, source=self._live.source)
+
+
+async def ask(call: Awaitable[object], who: str, *, budget_s: float) -> Advice:
+    """The advice that another process answers a call with. Raises PolicyTimedOut when late, PolicyFailed otherwise."""
+    try:
+        async with asyncio.timeout(budget_s):
+            answered = await call
+    except TimeoutError as error:
+        raise PolicyTimedOut(f"{who}: no answer within {budget_s:.3f} s") from error
+    except Exception as error:
+        # The translator of this edge: transport, client library and the other process fail in ways we cannot list.
+        raise PolicyFailed(f"{who}: the call to its process failed: {error!r}") from error
+    return advice_from_dict(answered)

@@ -67,6 +67,13 @@ class Fields:
             raise self.refusal(key, f"an integer of at least {at_least}")
         return value
 
+    def boolean(self, key: str) -> bool:
+        """True or false, not 1 or 0."""
+        value = self.take(key)
+        if not isinstance(value, bool):
+            raise self.refusal(key, "true or false")
+        return value
+
     def number(self, key: str) -> float:
         """A finite number."""
         return finite(self.take(key), f"{self.where}.{key}")

@@ -228,7 +228,8 @@ def test_a_decision_is_shown_with_every_field_of_the_answer() -> None:
             "key": "default", "assigned_arm": "rl", "served_arm": "rl", "reason": "hash", "stage": "ramp"
         },
         "advice": {
-            "target_exposure": 1.5,
+            "target_exposure": 1.0,
+            "advised_exposure": 1.5,
             "position_exposure": 0.25,
             "clipped": True,
             "confidence_reason": "calibrated",

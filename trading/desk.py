@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trading.errors import (
     FeaturesMissing,
@@ -12,7 +12,7 @@ from trading.errors import (
     PolicyTimedOut,
     Unavailable,
 )
-from trading.exposure import ExposureRange, derive_action
+from trading.exposure import EXPOSURE_STEP, ExposureRange, derive_action
 from trading.gate import Limits, judge
 from trading.ports import Assigner, Features, Policy, Recorder
 from trading.vocabulary import (
@@ -83,6 +83,8 @@ class Desk:
         position = 0.0
         advice, served, failure = await self._advise(signal, assignment, market, position, started_s + budget_s)
         target = self._exposures.clip(advice.target_exposure)
+        if target != advice.target_exposure:
+            advice = _without_confidence(advice, target)
         decision = Decision(
             request_id=request_id,
             signal=signal,
@@ -92,7 +94,7 @@ class Desk:
             served_arm=served,
             failure=failure,
             position_exposure=position,
-            clipped=target != advice.target_exposure,
+            target_exposure=target,
             blocked_by=judge(signal, market, self._limits, wall_s=self._wall_s()),
             market=market,
         )
@@ -120,7 +122,7 @@ class Desk:
                 advice = await policy.advise(signal.symbol, signal.reading, position, budget_s=left_s * BUDGET_SHARE)
                 return advice, arm, failure
             except Unavailable as error:
-                failure = failure or _failure_reason(error)
+                failure = failure or _failure_reason(error, arm)
         return _hold(position, "no adviser could answer"), Arm.HOLD, failure
 
 
@@ -136,7 +138,15 @@ def _hold(position: float, why: str) -> Advice:
     )
 
 
-def _failure_reason(error: Unavailable) -> FailureReason:
+def _without_confidence(advice: Advice, target: float) -> Advice:
+    # The confidence is that of the advised target, not of the one the venue can hold.
+    reason = ConfidenceReason.FLAT if abs(target) <= EXPOSURE_STEP else ConfidenceReason.UNCALIBRATED
+    return replace(advice, confidence=None, confidence_reason=reason)
+
+
+def _failure_reason(error: Unavailable, arm: Arm) -> FailureReason:
+    if arm is Arm.FALLBACK:
+        return FailureReason.RULE_TIMEOUT if isinstance(error, PolicyTimedOut) else FailureReason.RULE_ERROR
     for kind, reason in _FAILURES:
         if isinstance(error, kind):
             return reason

@@ -20,10 +20,12 @@ def judge(signal: Signal, market: MarketView | None, limits: Limits, *, wall_s: 
         reasons.append(BlockReason.STALE_DATA)
     if market is not None and market.ended:
         reasons.append(BlockReason.MARKET_ENDED)
-    if signal.sent_at_s is not None and wall_s - signal.sent_at_s > limits.signal_max_age_s:
+    quote = signal.quote
+    said_at_s = [at_s for at_s in (signal.sent_at_s, None if quote is None else quote.at_s) if at_s is not None]
+    if any(wall_s - at_s > limits.signal_max_age_s for at_s in said_at_s):
         reasons.append(BlockReason.STALE_SIGNAL)
-    if market is not None and signal.quote is not None:
-        gap = abs(signal.quote.price / market.close - 1.0)
-        if gap > limits.max_price_gap:
+    if market is not None and quote is not None:
+        prices = [price for price in (quote.price, quote.bid, quote.ask) if price is not None]
+        if any(abs(price / market.close - 1.0) > limits.max_price_gap for price in prices):
             reasons.append(BlockReason.PRICE_MISMATCH)
     return tuple(reasons)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+# What the source of a market is called whose prices are made up: nothing measured on real bars holds there.
+SIMULATED = "simulated"
+
 
 class Action(StrEnum):
     """What to do with the position in one symbol."""
@@ -53,6 +56,8 @@ class FailureReason(StrEnum):
     POLICY_TIMEOUT = "policy_timeout"
     POLICY_ERROR = "policy_error"
     POLICY_NAN = "policy_nan"
+    RULE_TIMEOUT = "rule_timeout"
+    RULE_ERROR = "rule_error"
     FEATURES_WARMING_UP = "features_warming_up"
     FEATURES_MISSING = "features_missing"
     NO_DATA = "no_data"
@@ -162,7 +167,10 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What we answer to one signal. `position_exposure` is what the action was derived from."""
+    """What we answer to one signal.
+
+    The action leads from `position_exposure` to `target_exposure`: what was advised, within what the venue can hold.
+    """
 
     request_id: str
     signal: Signal
@@ -172,9 +180,14 @@ class Decision:
     served_arm: Arm
     failure: FailureReason | None
     position_exposure: float
-    clipped: bool
+    target_exposure: float
     blocked_by: tuple[BlockReason, ...]
     market: MarketView | None
+
+    @property
+    def clipped(self) -> bool:
+        """True when the venue cannot hold what was advised."""
+        return self.target_exposure != self.advice.target_exposure
 
     @property
     def should_trade(self) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from settings import Settings, read_settings
 from trading.errors import BundleRefused, OperatorNeeded
-from wiring.markets import market_notes, open_market
+from wiring.markets import look_at_market, market_notes
 from wiring.models import find_models, follow_models
 
 CONNECT_S = 1.0
@@ -74,7 +74,7 @@ def _clock(now_s: float) -> Finding:
 
 
 def _market(settings: Settings) -> Iterator[Finding]:
-    market = open_market(settings)
+    market = look_at_market(settings)
     yield _ok("market", f"{market.source}: {', '.join(market.symbols())}, bars of {market.timeframe_s} s")
     for note in market_notes(market):
         yield Finding(mark="note", subject="market", text=note)
@@ -88,7 +88,7 @@ def _bundles(settings: Settings) -> Iterator[Finding]:
     for refusal in find_models(settings).refusals:
         yield Finding(mark="note", subject="bundles", text=f"{refusal.path} is not used: {refusal.reason}")
     model = follow_models(settings, answers_here=True).current
-    timeframe_s = open_market(settings).timeframe_s
+    timeframe_s = look_at_market(settings).timeframe_s
     if model.manifest.timeframe_s != timeframe_s:
         raise BundleRefused(f"{model.manifest.name} needs bars of {model.manifest.timeframe_s} s, not {timeframe_s} s")
     yield _ok("bundles", f"{model.manifest.name}:{model.manifest.version} verified, {model.digest}")

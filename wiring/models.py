@@ -17,13 +17,16 @@ from rl_models.policy import BundlePolicy
 from rl_models.remote import RemotePolicy
 from rl_models.shelf import SHIPPED_BUNDLES, Shelf, find_bundles
 from settings import Placement, Settings
-from trading.errors import BundleRefused, PolicyFailed
+from trading.errors import BundleRefused, InvalidSetting, PolicyFailed
 from trading.ports import Policy
 from trading.vocabulary import Advice, Reading
-from wiring.markets import open_market
+from wiring.markets import look_at_market
 
 # RLPolicy.advise of the runner process: bundle digest, raw observations by schema digest, exposure.
 PolicyCall: TypeAlias = Callable[[str, dict[str, list[float]], float], Awaitable[object]]
+
+# Below DATA_DIR: where `python -m rl_models import` writes unless told otherwise.
+IMPORTED = "bundles"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,19 @@ class Model:
 
 
 def find_models(settings: Settings) -> Shelf:
-    """Every bundle in RL_MODELS_PATH, with the service, in its Bento, and in BentoML's model store."""
-    roots = [SHIPPED_BUNDLES] if settings.rl_models_path is None else [settings.rl_models_path, SHIPPED_BUNDLES]
-    in_bento = [] if settings.bento_path is None else model_store.bundles_of_bento(settings.bento_path)
-    return find_bundles(roots, directories=[*in_bento, *model_store.bundle_directories()])
+    """Every bundle in RL_MODELS_PATH, DATA_DIR/bundles, with the service, in its Bento, and in BentoML's model store.
+
+    Raises InvalidSetting when RL_MODELS_PATH is no folder: a mistyped one would serve another model in silence.
+    """
+    roots = [settings.data_dir / IMPORTED, SHIPPED_BUNDLES]
+    if settings.rl_models_path is not None:
+        if not settings.rl_models_path.is_dir():
+            raise InvalidSetting(f"RL_MODELS_PATH: {settings.rl_models_path} is no folder")
+        roots.insert(0, settings.rl_models_path)
+    homes = [settings.bentoml_home.expanduser()]
+    if settings.bento_path is not None:
+        homes.insert(0, settings.bento_path)
+    return find_bundles(roots, directories=[path for home in homes for path in model_store.stored_bundles(home)])
 
 
 def open_model(settings: Settings, name: str, *, answers_here: bool) -> Model:
@@ -59,10 +71,15 @@ def open_model(settings: Settings, name: str, *, answers_here: bool) -> Model:
 def follow_models(settings: Settings, *, answers_here: bool) -> ActiveModel[Model]:
     """The active model: the one last activated in DATA_DIR, else RL_MODEL. Raises BundleRefused."""
     record = ActiveModelFile(settings.data_dir)
-    return ActiveModel(
-        wanted=lambda: record.read() or settings.rl_model,
-        load=lambda name: open_model(settings, name, answers_here=answers_here),
-    )
+
+    def load(name: str) -> Model:
+        try:
+            return open_model(settings, name, answers_here=answers_here)
+        except BundleRefused as error:
+            origin = "RL_MODEL" if record.read() is None else f"the activation in {settings.data_dir}"
+            raise BundleRefused(f"{origin} names {name}: {error}") from error
+
+    return ActiveModel(wanted=lambda: record.read() or settings.rl_model, load=load)
 
 
 class PolicyOfTheDay:
@@ -102,7 +119,7 @@ class PolicyOfTheDay:
 def activate(settings: Settings, name: str) -> Model:
     """Verify a bundle and make it the active one of DATA_DIR. Raises BundleRefused, and then nothing has changed."""
     model = open_model(settings, name, answers_here=True)
-    timeframe_s = open_market(settings).timeframe_s
+    timeframe_s = look_at_market(settings).timeframe_s
     if model.manifest.timeframe_s != timeframe_s:
         raise BundleRefused(f"{name} decides on bars of {model.manifest.timeframe_s} s, the market has {timeframe_s} s")
     ActiveModelFile(settings.data_dir).write(f"{model.manifest.name}:{model.manifest.version}")

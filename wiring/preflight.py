@@ -19,6 +19,8 @@ def preflight(settings: Settings) -> None:
     market = open_market(settings)
     for note in market_notes(market):
         log.warning("market data: %s", note)
+    if market.ended():
+        log.warning("this replay has ended; remove %s/market-clock-*.json to start it again", settings.data_dir)
     model = follow_models(settings, answers_here=True).current
     if model.manifest.timeframe_s != market.timeframe_s:
         raise BundleRefused(

@@ -1,14 +1,14 @@
 """The runners as the worker calls them when they are processes of their own, and what those processes answer."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rl_models.active import ActiveModel
-from rl_models.rule import FallbackRule
-from rl_models.runner import PolicyRunner, advice_from_dict, advice_to_dict
+from rl_models.remote import ask
+from rl_models.rule import MODEL, FallbackRule
+from rl_models.runner import PolicyRunner, advice_to_dict
 from settings import Settings
-from trading.errors import PolicyFailed, PolicyTimedOut
+from trading.errors import PolicyFailed
 from trading.exposure import SPOT
 from trading.vocabulary import Action, Advice, Reading
 from wiring.models import Model
@@ -48,7 +48,7 @@ class RemoteRule:
         self._call = call
 
     async def advise(self, symbol: str, reading: Reading, exposure: float, *, budget_s: float) -> Advice:
-        """Whatever the call raises on its way becomes PolicyFailed, lateness PolicyTimedOut."""
+        """See Policy."""
         figures = {
             "confidence": reading.confidence,
             "rsi": reading.rsi,
@@ -56,12 +56,4 @@ class RemoteRule:
             "volume_usd": reading.volume_usd,
             "action": reading.action.value,
         }
-        try:
-            async with asyncio.timeout(budget_s):
-                answered = await self._call(figures, exposure)
-        except TimeoutError as error:
-            raise PolicyTimedOut(f"the rule's process gave no answer within {budget_s:.3f} s") from error
-        except Exception as error:
-            # The translator of this edge: transport, client and the other process fail in ways we cannot list.
-            raise PolicyFailed(f"the call to the rule's process failed: {error!r}") from error
-        return advice_from_dict(answered)
+        return await ask(self._call(figures, exposure), MODEL, budget_s=budget_s)

@@ -1,7 +1,8 @@
 """Fits the curve from a policy's score to the probability that its target pays, on decisions it was not trained on.
 
 The event of a decision: its target exposure, held unchanged for `horizon_bars`, nets more than 0 after the cost of
-reaching it from the position. A flat target has no event. Neighbouring decisions share most of their horizon, so their
+reaching it from the position of the policy's own account at that time, which is not flat as that of somebody who joins
+later may be. A flat target has no event; an outcome whose close is not in the bars is missing. Neighbouring decisions share most of their horizon, so their
 number overstates what they know: the fit keeps at least `HORIZONS_PER_BIN` whole horizons of decisions in each bin, and
 a curve is used only if it beat the plain base rate by two standard errors in a trial inside the decisions it is fitted
 on, one horizon counting as one observation there.
@@ -14,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rl_models.calibration import Calibration, CurvePoint
+from rl_models.calibration import Calibration, CurvePoint, brier_of_rate
 from rl_models.training.costs import FloatArray, TradingCosts
 from rl_models.training.rollout import Rollout
 
@@ -28,6 +29,7 @@ METHODS = {
     False: "base rate, the score having said nothing more in a trial",
 }
 SPLIT = f"fitted on the first {FIT_SHARE:.0%} of out-of-sample decisions in time, judged on the rest, one horizon apart"
+OWN_POSITION = "reach it from the position of the policy's own account at that time"
 
 Knots: TypeAlias = tuple[tuple[float, float], ...]
 
@@ -62,27 +64,30 @@ class Outcome:
         """The event in words, as a manifest states it."""
         return (
             f"the target exposure, held for {self.horizon_bars} bars, nets more than 0 after {self.costs.bps:g} bps "
-            "per unit of turnover to reach it"
+            f"per unit of turnover to {OWN_POSITION}"
         )
 
-    def judge(self, rollout: Rollout) -> Judged:
-        """The decisions of a rollout with a target other than flat and a known close at the horizon."""
+    def judge(self, rollout: Rollout, timeframe_s: int) -> Judged:
+        """The decisions of a rollout with a target other than flat and a known close one horizon of time later."""
         future = rollout.closes[self.horizon_bars :]
         m = len(future)
         targets, positions = rollout.targets[:m], rollout.positions[:m]
         gain = targets * (future / rollout.closes[:m] - 1.0) - np.abs(targets - positions) * self.costs.rate
+        times_s = rollout.close_times_s
+        in_time = times_s[self.horizon_bars :] - times_s[:m] == self.horizon_bars * timeframe_s
         judged = Judged(
-            times_s=rollout.close_times_s[:m], scores=rollout.scores[:m], events=(gain > 0.0).astype(np.float64)
+            times_s=times_s[:m], scores=rollout.scores[:m], events=(gain > 0.0).astype(np.float64)
         )
-        return judged.where(rollout.advised[:m] & (targets != 0.0))
+        return judged.where(rollout.advised[:m] & (targets != 0.0) & in_time)
 
 
 def calibrate(rollouts: Sequence[Rollout], outcome: Outcome, timeframe_s: int) -> Calibration | None:
     """The calibration of the decisions in these rollouts; None when fewer than 200 are left to fit or to judge by.
 
-    Everything after the split in time, less one horizon, is only used to say how good the fit is.
+    Everything after the split in time, less one horizon, is only used to say how good the fit is. It is `informative`
+    when the curve beat the base rate in the trial and, on what came after the split, the base rate found there.
     """
-    parts = [outcome.judge(rollout) for rollout in rollouts]
+    parts = [outcome.judge(rollout, timeframe_s) for rollout in rollouts]
     judged = Judged(
         times_s=np.concatenate([part.times_s for part in parts]),
         scores=np.concatenate([part.scores for part in parts]),
@@ -94,19 +99,22 @@ def calibrate(rollouts: Sequence[Rollout], outcome: Outcome, timeframe_s: int) -
     fitted, held_out = judged.split(horizon_s)
     if min(len(fitted.times_s), len(held_out.times_s)) < FEWEST_DECISIONS:
         return None
-    informative = _beats_base_rate(*fitted.split(horizon_s), outcome.horizon_bars)
-    knots = isotonic_knots(fitted, outcome.horizon_bars) if informative else base_rate_knot(fitted)
+    passed = _beats_base_rate(*fitted.split(horizon_s), outcome.horizon_bars)
+    knots = isotonic_knots(fitted, outcome.horizon_bars) if passed else base_rate_knot(fitted)
+    brier, base_rate = float(np.mean(_squared_errors(knots, held_out))), float(np.mean(held_out.events))
     probabilities = _probabilities(knots, held_out.scores)
     curve = reliability(probabilities, held_out.events)
     return Calibration(
         event=outcome.event,
         horizon_bars=outcome.horizon_bars,
         cost_bps=outcome.costs.bps,
-        method=f"{METHODS[informative]}; {SPLIT}",
+        symbols=_judged_symbols(rollouts, parts),
+        method=f"{METHODS[passed]}; {SPLIT}",
+        informative=passed and len(knots) > 1 and brier < brier_of_rate(base_rate),
         n=len(held_out.times_s),
-        brier=float(np.mean(_squared_errors(knots, held_out))),
+        brier=brier,
         ece=expected_calibration_error(curve),
-        base_rate=float(np.mean(held_out.events)),
+        base_rate=base_rate,
         knots=knots,
         curve=curve,
     )
@@ -149,6 +157,11 @@ def expected_calibration_error(curve: Sequence[CurvePoint]) -> float:
     """Mean distance of probability and share of events over the curve's bins, weighted by their number."""
     total = sum(point.n for point in curve)
     return sum(point.n * abs(point.score - point.observed) for point in curve) / total
+
+
+def _judged_symbols(rollouts: Sequence[Rollout], parts: Sequence[Judged]) -> tuple[str, ...]:
+    judged = [each.symbol for each, part in zip(rollouts, parts, strict=True) if len(part.times_s) > 0]
+    return tuple(dict.fromkeys(judged))
 
 
 def _beats_base_rate(early: Judged, late: Judged, horizon_bars: int) -> bool:

@@ -1,6 +1,7 @@
 """What a change of exposure costs, and what an account that follows targets is worth after it."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 BPS = 1e-4
+
+_Number = TypeVar("_Number", float, FloatArray)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +46,21 @@ class AccountPath:
     costs: FloatArray
 
 
-def hold_for_a_bar(position: float, target: float, bar_return: float, cost_rate: float) -> tuple[float, float]:
-    """Trade from `position` to `target` at one close and hold to the next: (growth of equity, exposure then).
+def drifted(target: _Number, bar_return: _Number) -> _Number:
+    """The exposure a bar after `target` was held: 0.5 of a rising market is more than 0.5 a bar later."""
+    return target * (1.0 + bar_return) / (1.0 + target * bar_return)
 
-    Exposure drifts with the price: 0.5 of a rising market is more than 0.5 a bar later.
-    """
-    held = 1.0 + target * bar_return
-    return (1.0 - abs(target - position) * cost_rate) * held, target * (1.0 + bar_return) / held
+
+def hold_for_a_bar(position: float, target: float, bar_return: float, cost_rate: float) -> tuple[float, float]:
+    """Trade from `position` to `target` at one close and hold to the next: (growth of equity, exposure then)."""
+    growth = (1.0 - abs(target - position) * cost_rate) * (1.0 + target * bar_return)
+    return growth, drifted(target, bar_return)
 
 
 def follow(targets: FloatArray, bar_returns: FloatArray, costs: TradingCosts) -> AccountPath:
     """The account that holds `targets[i]` while `bar_returns[i]` is earned, starting flat; both float64[m]."""
     held = 1.0 + targets * bar_returns
-    drifted = targets * (1.0 + bar_returns) / held
-    positions = np.concatenate(([0.0], drifted[:-1]))[: len(targets)]
+    positions = np.concatenate(([0.0], drifted(targets, bar_returns)[:-1]))[: len(targets)]
     turnover = np.abs(targets - positions)
     equity = np.concatenate(([1.0], np.cumprod((1.0 - turnover * costs.rate) * held)))
     return AccountPath(

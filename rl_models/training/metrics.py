@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rl_models.training.costs import AccountPath, FloatArray
+from trading.exposure import EXPOSURE_STEP
 
 YEAR_S = 365.25 * 86400.0
 DAY_S = 86400.0
@@ -53,8 +54,14 @@ def annualised_sharpe(equity: FloatArray, timeframe_s: int) -> float | None:
     return float(np.mean(returns) / spread * np.sqrt(YEAR_S / timeframe_s))
 
 
-def action_mix(path: AccountPath, step: float = 1e-3) -> dict[str, float]:
-    """Shares of BUY, SELL and HOLD among the decisions; a change below `step` is drift being put back, not a trade."""
-    change = path.targets - path.positions
-    buys, sells = float(np.mean(change > step)), float(np.mean(change < -step))
+def action_mix(path: AccountPath) -> dict[str, float]:
+    """Shares of BUY, SELL and HOLD among the decisions: above, below or at the target last traded to, flat at first.
+
+    So a target that stays is HOLD although the exposure drifted from it, and so is one that keeps the position.
+    """
+    traded = np.abs(path.targets - path.positions) > EXPOSURE_STEP
+    last_traded = np.maximum.accumulate(np.where(traded, np.arange(1, len(traded) + 1), 0))
+    before = np.concatenate(([0.0], path.targets))[np.concatenate(([0], last_traded[:-1]))]
+    change = np.where(traded, path.targets - before, 0.0)
+    buys, sells = float(np.mean(change > EXPOSURE_STEP)), float(np.mean(change < -EXPOSURE_STEP))
     return {"BUY": buys, "SELL": sells, "HOLD": 1.0 - buys - sells}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rl_models.bundle import Bundle
 from rl_models.features.stream import FeatureStream
 from rl_models.signal_generator import SignalGenerator
-from rl_models.training.costs import AccountPath, FloatArray, TradingCosts, follow
+from rl_models.training.costs import AccountPath, FloatArray, TradingCosts, drifted, follow
 from rl_models.training.history import Series
 from trading.errors import FeaturesMissing, FeaturesWarmingUp
 from trading.vocabulary import Bar, Reading
@@ -17,13 +17,14 @@ from trading.vocabulary import Bar, Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """What a policy decided at m closes in a row, starting flat; arrays are [m].
+    """What a policy decided on one symbol at m closes in a row, starting flat; arrays are [m].
 
     `close_times_s` (Unix seconds) and `closes` are those of the bar decided on, `positions` the exposure before and
     `targets` after the decision, `scores` the confidence scores before calibration. Where `advised` is False there were
     no features: the position is kept and the score is 0.
     """
 
+    symbol: str
     close_times_s: NDArray[np.int64]
     closes: FloatArray
     positions: FloatArray
@@ -51,12 +52,12 @@ def roll_out(bundle: Bundle, series: Series, *, first_s: int, end_s: int) -> Rol
         reading = observer.push(bar)
         if bar.open_time_s < first_s:
             continue
-        position = _drifted(decided[-1][3], bar.close / decided[-1][1] - 1.0) if decided else 0.0
+        position = drifted(decided[-1][3], bar.close / decided[-1][1] - 1.0) if decided else 0.0
         answer = observer.ask(reading, position)
         target, score = answer or (position, 0.0)
         close_time_s = bar.open_time_s + series.timeframe_s
         decided.append((close_time_s, bar.close, position, target, score, answer is not None))
-    return _rollout(decided)
+    return _rollout(series.symbol, decided)
 
 
 class _Observer:
@@ -95,13 +96,10 @@ def _warmup_bars(bundle: Bundle) -> int:
     return max(network.warmup_bars for network in bundle.networks)
 
 
-def _drifted(target: float, bar_return: float) -> float:
-    return target * (1.0 + bar_return) / (1.0 + target * bar_return)
-
-
-def _rollout(decided: Sequence[tuple[int, float, float, float, float, bool]]) -> Rollout:
+def _rollout(symbol: str, decided: Sequence[tuple[int, float, float, float, float, bool]]) -> Rollout:
     close_times_s, closes, positions, targets, scores, advised = zip(*decided, strict=True)
     return Rollout(
+        symbol=symbol,
         close_times_s=np.array(close_times_s, dtype=np.int64),
         closes=np.array(closes),
         positions=np.array(positions),

@@ -47,6 +47,15 @@ def test_a_larger_share_only_adds_users_to_the_policy(smaller: float, larger: fl
     assert before < after
 
 
+@pytest.mark.parametrize("percent", range(1, 51))
+def test_treated_and_control_have_equally_many_buckets(percent: int) -> None:
+    by_bucket = {round(bucket("test-salt", user) * 10_000): user for user in map(str, range(120_000))}
+    assert len(by_bucket) == 10_000
+    given_arms = [experiment(percent / 100).assign(user) for user in by_bucket.values()]
+    assert sum(a.arm is Arm.RL for a in given_arms) == percent * 100
+    assert sum(a.arm is Arm.FALLBACK and a.reason is AssignmentReason.HASH for a in given_arms) == percent * 100
+
+
 def test_disabled_gives_everybody_the_fallback() -> None:
     given_arms = [experiment(1.0, enabled=False).assign(user) for user in USERS[:500]]
     assert {(a.arm, a.reason, a.stage) for a in given_arms} == {(Arm.FALLBACK, AssignmentReason.DISABLED, "off")}

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from routes import ERRORS
-from trading.vocabulary import AssignmentReason, BlockReason, FailureReason
+from trading.vocabulary import AssignmentReason, BlockReason, ConfidenceReason, FailureReason
 
 SECTIONS = (Path(__file__).parents[2] / "docs/errors.md").read_text().split("## ")
 
@@ -20,6 +20,10 @@ def test_the_table_of_blocks_is_the_closed_list() -> None:
 
 def test_the_table_of_reasons_is_the_closed_list() -> None:
     assert sorted(_first_column(SECTIONS[2])) == sorted(r.value for r in (*AssignmentReason, *FailureReason))
+
+
+def test_the_table_of_confidence_reasons_is_the_closed_list() -> None:
+    assert _first_column(SECTIONS[3]) == [reason.value for reason in ConfidenceReason]
 
 
 def _first_column(section: str) -> list[str]:

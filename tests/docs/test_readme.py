@@ -1,5 +1,6 @@
 """What the README says is so."""
 
+import argparse
 import json
 import re
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from routes import build_app
+from benchmarks.servers import SERVERS
+from routes import Room, build_app
 from schemas import PredictRequest, PredictResponse
 from tests.fakes.served import ROOT, Served, served
 
@@ -63,8 +65,6 @@ def test_every_route_is_listed_and_every_listed_route_is_there(service: Served) 
 
 
 def build_app_routes() -> list[Any]:
-    from routes import Room
-
     return list(build_app(Room(max_concurrent=1)).routes)
 
 
@@ -78,3 +78,17 @@ def test_every_linked_page_is_there() -> None:
     for page in pages:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_import_command_is_one_the_importer_takes() -> None:
+    import_policy = pytest.importorskip("rl_models.training.import_policy", reason="needs the train extra")
+    found = re.search(r"python -m rl_models import (.+)", README)
+    assert found is not None
+    parser = argparse.ArgumentParser()
+    import_policy.add_import_arguments(parser)
+    assert parser.parse_args(found[1].split()).name == "my-ppo"
+
+
+def test_the_table_of_speed_has_the_servers_that_are_compared() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| \d+ \|", README, re.MULTILINE)
+    assert rows == [server.name for server in SERVERS]

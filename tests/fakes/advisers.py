@@ -68,6 +68,7 @@ class FakePolicy:
     model: str = "fake"
     target: float = 1.0
     error: Exception | None = None
+    confidence: float | None = None
     asked: list[tuple[str, float, float]] = field(default_factory=list)
 
     async def advise(self, symbol: str, reading: Reading, exposure: float, *, budget_s: float) -> Advice:
@@ -79,8 +80,8 @@ class FakePolicy:
             version="1",
             target_exposure=self.target,
             scores=(self.target,),
-            confidence=None,
-            confidence_reason=ConfidenceReason.UNCALIBRATED,
+            confidence=self.confidence,
+            confidence_reason=ConfidenceReason.UNCALIBRATED if self.confidence is None else ConfidenceReason.CALIBRATED,
             reasoning=f"{self.model} says {self.target}",
         )
 

@@ -24,7 +24,7 @@ DECISION = Decision(
     served_arm=Arm.RL,
     failure=None,
     position_exposure=0.25,
-    clipped=True,
+    target_exposure=1.0,
     blocked_by=(),
     market=view(regime="calm"),
 )

@@ -10,9 +10,9 @@ HOUR = timedelta(hours=1)
 
 
 def settings(folder: Path, **changes: object) -> Settings:
-    """The defaults, with DATA_DIR in `folder`, changed where told."""
+    """The defaults, with DATA_DIR and BENTOML_HOME in `folder`, changed where told."""
     defaults = {name: field.get_default(call_default_factory=True) for name, field in Settings.model_fields.items()}
-    return Settings(**(defaults | {"data_dir": folder / "data"} | changes))
+    return Settings(**(defaults | {"data_dir": folder / "data", "bentoml_home": folder / "bentoml"} | changes))
 
 
 def ohlcv_file(path: Path, start: datetime, *, bars: int = 700, without: Sequence[int] = ()) -> Path:

@@ -3,8 +3,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rl_models.active import ActiveModel
-from trading.errors import BundleRefused, PolicyFailed
+from rl_models.active import RETRY_S, ActiveModel
+from trading.errors import BundleRefused, InvalidSetting, OperatorNeeded, PolicyFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +16,13 @@ class Named:
 
 @dataclass
 class Record:
-    """The record of what is wanted, and a loader that refuses some names; both remember what was asked."""
+    """The record of what is wanted, a loader that refuses some names, and a clock set by hand."""
 
     wanted: str | ValueError
     bad: set[str] = field(default_factory=set)
     loaded: list[str] = field(default_factory=list)
+    refusal: type[OperatorNeeded] = BundleRefused
+    now_s: float = 1000.0
 
     def read(self) -> str:
         if isinstance(self.wanted, ValueError):
@@ -30,11 +32,11 @@ class Record:
     def load(self, name: str) -> Named:
         self.loaded.append(name)
         if name in self.bad:
-            raise BundleRefused(f"{name} is bad")
+            raise self.refusal(f"{name} is bad")
         return Named(digest=name)
 
     def follow(self) -> ActiveModel[Named]:
-        return ActiveModel(wanted=self.read, load=self.load)
+        return ActiveModel(wanted=self.read, load=self.load, monotonic_s=lambda: self.now_s)
 
 
 def refusing(name: str) -> Callable[[Named], None]:
@@ -92,6 +94,25 @@ def test_a_refused_model_is_not_verified_again_at_each_look() -> None:
     for _ in range(3):
         active.refresh()
     assert record.loaded == ["a", "b"]
+
+
+@pytest.mark.parametrize(("later_s", "changed"), [(RETRY_S - 0.001, False), (RETRY_S, True)])
+def test_a_refused_model_whose_files_arrive_late_serves_after_a_while(later_s: float, changed: bool) -> None:
+    record = Record("a", bad={"b"})
+    active = record.follow()
+    record.wanted = "b"
+    active.refresh()
+    record.bad.clear()
+    record.now_s += later_s
+    assert active.refresh() is changed
+
+
+def test_whatever_an_operator_has_to_mend_leaves_the_old_model_serving() -> None:
+    record = Record("a", bad={"b"}, refusal=InvalidSetting)
+    active = record.follow()
+    record.wanted = "b"
+    assert active.refresh() is False
+    assert (active.current.digest, active.refusal) == ("a", "b is bad")
 
 
 def test_a_refused_model_is_tried_again_after_another_was_wanted() -> None:

@@ -138,3 +138,17 @@ def test_the_oldest_answer_goes_first_when_there_are_too_many() -> None:
         return [advice.cached for advice in (first, second, last)]
 
     assert asyncio.run(fill()) == [False, True, True]
+
+
+def test_an_answer_asked_for_anew_is_no_longer_the_oldest() -> None:
+    case = Case()
+
+    async def fill() -> bool:
+        for place in range(MOST_ENTRIES):
+            await case.cache.advise("BTC", READING, float(place), budget_s=1.0)
+        case.now_s = TTL_S
+        for exposure in (0.0, -1.0, 0.0):
+            last = await case.cache.advise("BTC", READING, exposure, budget_s=1.0)
+        return last.cached
+
+    assert asyncio.run(fill()) is True

@@ -17,7 +17,17 @@ from trading.errors import (
 from trading.exposure import SPOT
 from trading.gate import Limits
 from trading.ports import Assigner, Features, Policy, Recorder
-from trading.vocabulary import Action, Arm, BlockReason, Decision, FailureReason, MarketView, Quote, Signal
+from trading.vocabulary import (
+    Action,
+    Arm,
+    BlockReason,
+    ConfidenceReason,
+    Decision,
+    FailureReason,
+    MarketView,
+    Quote,
+    Signal,
+)
 
 LIMITS = Limits(signal_max_age_s=60.0, max_price_gap=0.05)
 
@@ -120,10 +130,33 @@ def test_without_current_data_nobody_is_asked_and_the_answer_is_hold(
     assert policy.asked == []
 
 
-def test_a_target_outside_the_venues_range_is_clipped_and_says_so() -> None:
-    decision = decide(signal(), rl=FakePolicy("rl", target=-1.0))
+@pytest.mark.parametrize(
+    ("advised", "held", "action", "reason"),
+    [
+        (-1.0, 0.0, Action.HOLD, ConfidenceReason.FLAT),
+        (1.5, 1.0, Action.BUY, ConfidenceReason.UNCALIBRATED),
+    ],
+)
+def test_a_target_outside_the_venues_range_is_clipped_and_loses_its_confidence(
+    advised: float, held: float, action: Action, reason: ConfidenceReason
+) -> None:
+    decision = decide(signal(), rl=FakePolicy("rl", target=advised, confidence=0.6))
     assert decision.clipped
-    assert decision.action is Action.HOLD
+    assert (decision.action, decision.target_exposure) == (action, held)
+    assert decision.advice.target_exposure == advised
+    assert (decision.advice.confidence, decision.advice.confidence_reason) == (None, reason)
+
+
+def test_a_target_the_venue_can_hold_keeps_its_confidence() -> None:
+    decision = decide(signal(), rl=FakePolicy("rl", target=0.5, confidence=0.6))
+    assert not decision.clipped
+    assert decision.advice.confidence == 0.6
+
+
+def test_a_failed_rule_is_not_called_a_failed_policy() -> None:
+    late = FakePolicy("remote rule", error=PolicyTimedOut("late"))
+    decision = decide(signal(), arm=Arm.FALLBACK, fallback=(late, FakePolicy("rule")))
+    assert (decision.advice.model, decision.failure) == ("rule", FailureReason.RULE_TIMEOUT)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +165,9 @@ def test_a_target_outside_the_venues_range_is_clipped_and_says_so() -> None:
         ({"sent_at_s": NOON_S - 61.0}, BlockReason.STALE_SIGNAL),
         ({"quote": Quote(price=106.0, bid=None, ask=None, at_s=None)}, BlockReason.PRICE_MISMATCH),
         ({"quote": Quote(price=94.0, bid=None, ask=None, at_s=None)}, BlockReason.PRICE_MISMATCH),
+        ({"quote": Quote(price=100.0, bid=99.0, ask=120.0, at_s=None)}, BlockReason.PRICE_MISMATCH),
+        ({"quote": Quote(price=100.0, bid=80.0, ask=101.0, at_s=None)}, BlockReason.PRICE_MISMATCH),
+        ({"quote": Quote(price=100.0, bid=None, ask=None, at_s=NOON_S - 61.0)}, BlockReason.STALE_SIGNAL),
     ],
 )
 def test_a_suspect_signal_gets_advice_that_may_not_trade(changes: dict[str, object], reason: BlockReason) -> None:

@@ -96,8 +96,12 @@ def test_routes_of_bentoml_answer_in_our_shape_too(
 
 def test_a_chunked_body_is_cut_at_the_limit(service: Served) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
-    chunks = (b" " * 16_384 for _ in range(64))
-    connection.request("POST", "/api/v1/predict", chunks, {"Content-Type": "application/json"}, encode_chunked=True)
+    connection.putrequest("POST", "/api/v1/predict")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    # One byte over, and no end: the answer has to come while the body is still being sent.
+    connection.send(b"%x\r\n%s\r\n" % (MAX_BODY_BYTES + 1, b" " * (MAX_BODY_BYTES + 1)))
     assert connection.getresponse().status == 413
     assert MAX_BODY_BYTES == 65_536
 

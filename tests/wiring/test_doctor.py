@@ -14,6 +14,7 @@ from tests.fakes.bundles import constant_onnx, policy_manifest
 from tests.fakes.settings import ohlcv_file, settings
 from trading.errors import InvalidSetting
 from wiring.doctor import EARLIEST_PLAUSIBLE_S, Finding, examine
+from wiring.markets import open_market
 
 START = datetime(2023, 1, 1, tzinfo=UTC)
 UPSTREAMS = ["trading_service_url", "data_aggregator_url", "adaptive_threshold_url"]
@@ -117,6 +118,7 @@ def test_defects_of_a_replayed_file_are_noted_and_fail_nothing(tmp_path: Path) -
 def test_a_replay_that_has_ended_is_told_with_how_to_start_it_again(tmp_path: Path) -> None:
     last_bar = datetime(2023, 1, 30, tzinfo=UTC)
     found = replay(tmp_path, replay_start=last_bar, market_speed=40_000.0)
+    open_market(found)
     assert not [finding for finding in findings(found, "market") if finding.failed]
     time.sleep(0.5)
     (failed,) = [finding for finding in findings(found, "market") if finding.failed]
@@ -124,6 +126,12 @@ def test_a_replay_that_has_ended_is_told_with_how_to_start_it_again(tmp_path: Pa
     for clock in found.data_dir.glob("market-clock-*.json"):
         clock.unlink()
     assert not [finding for finding in findings(found, "market") if finding.failed]
+
+
+def test_a_replay_does_not_begin_because_the_doctor_looked(tmp_path: Path) -> None:
+    found = replay(tmp_path)
+    assert not findings(found, "market")[0].failed
+    assert list(found.data_dir.glob("market-clock-*")) == []
 
 
 def test_the_active_bundle_is_verified_and_named_by_its_digest(tmp_path: Path) -> None:

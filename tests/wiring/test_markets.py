@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from adapters.replay_market import OPENING_BARS
 from settings import MarketSource, Settings
 from tests.fakes.settings import ohlcv_file, settings
 from trading.errors import DatasetRefused, InvalidSetting
 from trading.ports import Market
-from wiring.markets import MARKETS, market_notes, open_market
+from wiring.markets import MARKETS, look_at_market, market_notes, open_market
 
 START = datetime(2023, 1, 1, tzinfo=UTC)
 
@@ -58,7 +59,7 @@ def test_a_replay_starts_where_it_was_asked_to(tmp_path: Path) -> None:
 
 
 def test_a_replay_without_a_start_begins_with_enough_bars_for_a_policy(tmp_path: Path) -> None:
-    assert len(open_market(replay(tmp_path)).closed_bars("BTC", after_s=None, limit=1000)) == 600
+    assert len(open_market(replay(tmp_path)).closed_bars("BTC", after_s=None, limit=1000)) == OPENING_BARS
 
 
 def test_two_processes_of_one_replay_share_its_clock(tmp_path: Path) -> None:
@@ -66,6 +67,23 @@ def test_two_processes_of_one_replay_share_its_clock(tmp_path: Path) -> None:
     time.sleep(0.05)
     second = open_market(replay(tmp_path, market_speed=1000.0))
     assert second.wall_time_s(second.now_s()) == pytest.approx(first.wall_time_s(second.now_s()))
+
+
+@pytest.mark.parametrize("source", MarketSource)
+def test_who_only_looks_at_a_market_does_not_start_its_clock(tmp_path: Path, source: MarketSource) -> None:
+    found = replay(tmp_path, market_source=source, market_speed=1000.0)
+    looked_s = look_at_market(found).now_s()
+    assert list(tmp_path.rglob("market-clock-*")) == []
+    assert open_market(found).now_s() == pytest.approx(looked_s, abs=1000)
+    assert len(list(tmp_path.rglob("market-clock-*"))) == 1
+
+
+def test_who_looks_at_a_running_market_sees_its_clock(tmp_path: Path) -> None:
+    found = replay(tmp_path, market_speed=1000.0)
+    running = open_market(found)
+    time.sleep(0.05)
+    looked = look_at_market(found)
+    assert looked.wall_time_s(looked.now_s()) == pytest.approx(running.wall_time_s(looked.now_s()))
 
 
 @pytest.mark.parametrize(("unit", "quote_volume"), [("base", 1000.0), ("quote", 10.0)])

@@ -5,7 +5,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import helper, numpy_helper
 
 from adapters.active_model import ActiveModelFile
 from rl_models.active import ActiveModel
@@ -13,14 +15,14 @@ from rl_models.bundle import write_bundle
 from rl_models.live import LiveFeatures
 from rl_models.runner import PolicyRunner
 from rl_models.shelf import SHIPPED_BUNDLES
-from settings import Settings
+from settings import Placement, Settings
 from tests.fakes.advisers import READING
 from tests.fakes.bars import random_bars
-from tests.fakes.bundles import constant_onnx, policy_manifest
+from tests.fakes.bundles import SCHEMA, constant_onnx, linear_model, policy_manifest
 from tests.fakes.market import FakeMarket
 from tests.fakes.python import run_python
 from tests.fakes.settings import settings
-from trading.errors import BundleRefused, PolicyFailed
+from trading.errors import BundleRefused, InvalidSetting, PolicyFailed
 from trading.vocabulary import Advice
 from wiring.models import (
     Model,
@@ -71,17 +73,28 @@ def test_a_folder_of_bundles_is_searched_before_the_shipped_ones(setup: Settings
 
 
 def test_a_bundle_in_the_model_store_is_on_the_shelf(root: Path, tmp_path: Path) -> None:
-    code = """
-import sys
-from pathlib import Path
-from tests.fakes.settings import settings
-from wiring.models import find_models, register_shipped
-register_shipped(Path(sys.argv[1]))
-print(find_models(settings(Path(sys.argv[2]))).select("long").path)
-"""
-    home = tmp_path / "home"
-    printed = run_python(code, str(root), str(tmp_path), environment={"BENTOML_HOME": str(home)})
-    assert Path(printed.strip()).is_relative_to(home)
+    code = "import sys; from pathlib import Path; from wiring.models import register_shipped;"
+    code += "register_shipped(Path(sys.argv[1]))"
+    found = settings(tmp_path)
+    run_python(code, str(root), environment={"BENTOML_HOME": str(found.bentoml_home)})
+    assert find_models(found).select("long").path.is_relative_to(found.bentoml_home)
+
+
+def test_an_imported_bundle_is_on_the_shelf_without_any_setting(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    path = write(found.data_dir / "bundles", "mine")
+    assert find_models(found).select("mine").path == path
+
+
+def test_a_folder_of_bundles_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match="RL_MODELS_PATH: .*mistyped is no folder"):
+        find_models(settings(tmp_path, rl_models_path=tmp_path / "mistyped"))
+
+
+def test_a_bundle_in_its_bento_is_on_the_shelf(root: Path, tmp_path: Path) -> None:
+    inside = tmp_path / "bento" / "models" / "long" / "1" / "bundle"
+    shutil.copytree(root / "long" / "1", inside)
+    assert find_models(settings(tmp_path, bento_path=tmp_path / "bento")).select("long").path == inside
 
 
 def test_a_model_is_opened_with_its_network_where_it_answers(setup: Settings) -> None:
@@ -94,6 +107,30 @@ def test_a_model_is_opened_with_its_network_where_it_answers(setup: Settings) ->
 def test_a_model_is_opened_without_its_network_where_another_process_answers(setup: Settings) -> None:
     here = open_model(setup, "long", answers_here=True)
     assert open_model(setup, "long", answers_here=False) == replace(here, bundle=None)
+
+
+def slow_onnx() -> bytes:
+    """An ONNX network that multiplies 400 times with a 512 x 512 matrix: several times the limit of a worker."""
+    model = linear_model([[0.0] * 512] * SCHEMA.size, [0.0] * 512)
+    model.graph.node[0].output[0] = "hidden0"
+    shapes = {"deep": (512, 512), "last": (512, len(LONG))}
+    for name, shape in shapes.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape, dtype=np.float32), name))
+    for place in range(400):
+        model.graph.node.append(helper.make_node("MatMul", [f"hidden{place}", "deep"], [f"hidden{place + 1}"]))
+    model.graph.node.append(helper.make_node("MatMul", ["hidden400", "last"], ["scores"]))
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = len(LONG)
+    written: bytes = model.SerializeToString()
+    return written
+
+
+def test_a_network_too_slow_for_a_worker_is_taken_into_a_process_of_its_own(root: Path, tmp_path: Path) -> None:
+    write_bundle(root, policy_manifest("slow"), slow_onnx())
+    inline = settings(tmp_path, rl_models_path=root)
+    with pytest.raises(BundleRefused, match="inline policy must stay below"):
+        open_model(inline, "slow", answers_here=True)
+    apart = settings(tmp_path, rl_models_path=root, placement=Placement.PROCESS)
+    assert open_model(apart, "slow", answers_here=True).bundle is not None
 
 
 def test_a_name_that_is_not_there_is_refused(setup: Settings) -> None:

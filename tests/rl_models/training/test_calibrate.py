@@ -26,6 +26,7 @@ OUTCOME = Outcome(horizon_bars=2, costs=TradingCosts(fee_bps=10.0, half_spread_b
 def rollout(closes: list[float], targets: list[float], positions: list[float] | None = None) -> Rollout:
     m = len(closes)
     return Rollout(
+        symbol="BTC",
         close_times_s=np.arange(m, dtype=np.int64) * HOUR_S,
         closes=np.array(closes),
         positions=np.array(positions or [0.0] * m),
@@ -47,15 +48,15 @@ def noisy(m: int = 6_000, skill: float = 0.3) -> Rollout:
 
 def test_the_event_is_a_gain_over_the_horizon_after_the_cost_of_getting_there() -> None:
     closes, targets = [100.0, 100.0, 100.05, 100.2, 99.0], [1.0] * 5
-    assert OUTCOME.judge(rollout(closes, targets)).events.tolist() == [0.0, 1.0, 0.0]
+    assert OUTCOME.judge(rollout(closes, targets), HOUR_S).events.tolist() == [0.0, 1.0, 0.0]
     held = rollout(closes, targets, positions=[1.0] * 5)
-    assert OUTCOME.judge(held).events.tolist() == [1.0, 1.0, 0.0]
+    assert OUTCOME.judge(held, HOUR_S).events.tolist() == [1.0, 1.0, 0.0]
 
 
 def test_a_flat_target_and_a_decision_without_features_have_no_event() -> None:
     decided = rollout([100.0] * 6, [0.0, 1.0, 1.0, 1.0, 1.0, 1.0])
     decided = replace(decided, advised=np.array([True, True, False, True, True, True]))
-    assert OUTCOME.judge(decided).times_s.tolist() == [HOUR_S, 3 * HOUR_S]
+    assert OUTCOME.judge(decided, HOUR_S).times_s.tolist() == [HOUR_S, 3 * HOUR_S]
 
 
 def test_scores_that_know_something_do_better_than_the_base_rate() -> None:
