@@ -10,7 +10,9 @@ from typing import Any, Unpack
 import bentoml
 from pydantic import BaseModel
 
-import routes
+from routes import reports
+from routes.door import ASGIApp, Door, request_id_var
+from routes.room import Endpoint, Room
 from schemas import MarketSourceView, PredictParams, PredictRequest, PredictResponse, to_response, to_signal
 from settings import Placement, read_settings
 from trading.errors import InvalidField, InvalidSetting, OperatorNeeded
@@ -27,7 +29,13 @@ except InvalidSetting as error:
     sys.exit(f"cannot start:\n{error}")
 
 configure_logs(SETTINGS)
-ROOM = routes.Room(max_concurrent=SETTINGS.max_concurrent_requests)
+ROOM = Room(max_concurrent=SETTINGS.max_concurrent_requests)
+# What BentoML answers: its probes, and the schema its client asks for. Its index page is not among them (it loads from
+# other hosts), nor are its metrics (they are under every path that was ever asked for).
+PASSED_ON = frozenset({*reports.PATHS, "/livez", "/readyz", "/healthz", "/schema.json", "/docs.json"})
+# Access logs are off: they write line breaks of the path as they come, and for a runner a line per decision.
+QUIET: dict[str, Any] = {"logging": {"access": {"enabled": False}}, "metrics": {"enabled": False}}
+
 # The body of each API method, by the method's name: the door validates it and calls the method.
 BODIES: dict[str, type[BaseModel]] = {"predict": PredictRequest}
 # How far ahead of our clock a caller's clock may be.
@@ -41,16 +49,17 @@ IMAGE = bentoml.images.Image(base_image="python:3.11-slim", distro="", python_ve
 class DoorService(bentoml.Service[Any]):
     """A BentoML service whose application stands behind our door."""
 
-    def to_asgi(self, is_main: bool = True) -> routes.ASGIApp:
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The application uvicorn runs."""
-        return routes.Door(super().to_asgi(is_main), ROOM, frozenset(_methods_by_route(self)))
+        ours = frozenset(_methods_by_route(self))
+        return Door(super().to_asgi(is_main), ROOM, ours=ours, passed_on=PASSED_ON)
 
 
 def _methods_by_route(service: Any) -> dict[str, str]:
     return {method.route: name for name, method in service.apis.items()}
 
 
-@bentoml.service(name="rl_policy", workers=1)
+@bentoml.service(name="rl_policy", workers=1, **QUIET)
 class RLPolicy:
     """Runner of the RL policy: observations in, advice out. In each worker, or one process behind `bentoml.depends`."""
 
@@ -64,7 +73,7 @@ class RLPolicy:
         return answer_policy(self.models, digest, observations, exposure)
 
 
-@bentoml.service(name="fallback_model", workers=1)
+@bentoml.service(name="fallback_model", workers=1, **QUIET)
 class FallbackModel:
     """Runner of the rule that answers for everybody without, or instead of, the policy."""
 
@@ -99,9 +108,9 @@ class Runners:
     image=IMAGE,
     workers=SETTINGS.workers,
     http={"host": SETTINGS.host, "port": SETTINGS.port},
-    logging={"access": {"enabled": False}},  # it writes line breaks of the path into the log as they come
+    **QUIET,
 )
-@bentoml.asgi_app(routes.build_app(ROOM))
+@bentoml.asgi_app(reports.build_app(ROOM))
 class RLService(Runners):
     """Signals in, decisions out."""
 
@@ -124,7 +133,7 @@ class RLService(Runners):
         await self.worker.start()
         ROOM.open(
             endpoints={
-                path: routes.Endpoint(model=BODIES[name], answer=getattr(self, name))
+                path: Endpoint(model=BODIES[name], answer=getattr(self, name))
                 for path, name in _methods_by_route(RLService).items()
             },
             reports=status.reports(self.worker),
@@ -150,7 +159,7 @@ class RLService(Runners):
             raise InvalidField("market_data.timestamp", "in the future")
         decision = await self.worker.desk.decide(
             signal,
-            request_id=routes.request_id_var.get(),
+            request_id=request_id_var.get(),
             budget_s=params["timeout_seconds"] or SETTINGS.prediction_timeout_seconds,
         )
         return to_response(decision, self.market, elapsed_s=time.perf_counter() - started_s)

@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -60,6 +61,13 @@ def _http_url(value: str | None) -> str | None:
     return value
 
 
+def _ip_address(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValueError("must be an IP address, like 127.0.0.1 or 0.0.0.0") from None
+
+
 HttpUrl = Annotated[str | None, AfterValidator(_http_url)]
 
 
@@ -68,7 +76,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
-    host: str = Field("0.0.0.0", description="Address to listen on; `make serve` sets 127.0.0.1.")  # noqa: S104 - containers publish it
+    host: Annotated[str, AfterValidator(_ip_address)] = Field(
+        "0.0.0.0",  # noqa: S104 - containers publish it
+        description="IP address to listen on; `make serve` sets 127.0.0.1.",
+    )
     port: int = Field(8001, ge=1, le=65535, description="TCP port.")
     workers: int = Field(2, ge=1, le=64, description="Worker processes.")
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
@@ -82,7 +93,7 @@ class Settings(BaseSettings):
     market_timeframe_s: int = Field(
         3600, ge=60, le=86400, description="Length of a simulated bar, seconds: whole minutes that divide a day."
     )
-    market_speed: float = Field(1.0, gt=0, le=100_000, description="Market seconds per wall second.")
+    market_speed: float = Field(1.0, ge=0.001, le=100_000, description="Market seconds per wall second.")
     market_seed: int = Field(7, ge=0, le=2**32 - 1, description="Seed of the simulated market.")
     replay_files: Annotated[dict[str, Path], NoDecode] = Field(
         default_factory=dict, description="SYMBOL=FILE, comma separated: OHLCV files (CSV or parquet) to replay."

@@ -20,7 +20,9 @@ class ActiveModelFile:
             return None
         except OSError as error:
             raise ValueError(f"{self._path} cannot be read: {error.strerror}") from None
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except OSError as error:
+            raise ValueError(f"{self._path} cannot be read: {error.strerror}") from error
+        except (ValueError, RecursionError):
             raise ValueError(f"{self._path} is damaged: activate a bundle again") from None
         if not isinstance(content, dict) or not isinstance(content.get("model"), str):
             raise ValueError(f"{self._path} is damaged: activate a bundle again")

@@ -65,12 +65,16 @@ class Hole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetReport:
-    """What was found while reading a file; lines are counted from 1, the header included."""
+    """What was found while reading a file; lines are counted from 1, the header included.
+
+    `symbol` is what the file calls itself, None when it does not say.
+    """
 
     name: str
     newest_first: bool
     longest_hole: Hole | None
     findings: tuple[Finding, ...]
+    symbol: str | None = None
 
     def find(self, defect: Defect) -> Finding | None:
         """The finding of this defect, None when the file does not have it."""

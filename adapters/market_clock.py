@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from dataclasses import asdict, dataclass
@@ -102,8 +103,10 @@ class ClockFile:
         try:
             record = json.loads(content)
             clock = MarketClock(**{name: float(value) for name, value in record["clock"].items()})
+            if not all(map(math.isfinite, asdict(clock).values())):
+                raise ValueError("a time that is not finite")
             agrees = record["terms"] == asdict(self._terms) and clock.speed == self._terms.speed
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise OperatorNeeded(f"{self.path} holds no market clock; delete it to start the market anew") from error
         if not agrees:
             raise OperatorNeeded(f"{self.path} holds the clock of another market; delete it to start this one anew")

@@ -80,9 +80,13 @@ def find_columns(header: Sequence[str], volume_unit: VolumeUnit) -> Columns:
 
 def number(cell: object) -> float:
     """A cell as a number, NaN and infinity included. Raises ValueError."""
-    if isinstance(cell, (str, int, float)):
+    # float() also reads 1_000 and digits of other scripts, which no venue writes.
+    if isinstance(cell, (int, float)) or (isinstance(cell, str) and cell.isascii() and "_" not in cell):
         return float(cell)
-    raise ValueError(f"{cell!r} is not a number")
+    raise ValueError(f"{str(cell)[:60]!r} is not a number")
+
+
+_LONGEST_TIME = 64
 
 
 def open_time(cell: object, *, local: bool) -> tuple[int, int]:
@@ -90,7 +94,9 @@ def open_time(cell: object, *, local: bool) -> tuple[int, int]:
 
     Calendar times without an offset are UTC, unless the column's are `local`. Raises ValueError.
     """
-    if isinstance(cell, str) and cell.strip().replace(".", "", 1).isdigit():
+    if isinstance(cell, str) and len(cell) > _LONGEST_TIME:
+        raise ValueError(f"{cell[:60]!r} is not a time")
+    if isinstance(cell, str) and cell.isascii() and cell.strip().replace(".", "", 1).isdigit():
         cell = float(cell) if "." in cell else int(cell)
     if isinstance(cell, (int, float)):
         return _from_number(cell)

@@ -66,20 +66,27 @@ def read_ohlcv(path: Path, timeframe_s: int | None = None, volume_unit: VolumeUn
 def _read(name: str, table: Table, timeframe_s: int | None, volume_unit: VolumeUnit, sha256: str) -> Dataset:
     tally = Tally()
     columns = find_columns(table.header, volume_unit)
-    _require_one_symbol(table.rows, columns)
+    symbol = _only_symbol(table.rows, columns)
     lines = _parse(table.rows, columns, tally)
     newest_first = _is_newest_first(lines)
     lines = _in_order(lines[::-1] if newest_first else lines, tally)
     timeframe_s = timeframe_s or _common_step_s(lines)
     longest_hole = _measure_steps(lines, timeframe_s, tally)
-    report = DatasetReport(name=name, newest_first=newest_first, longest_hole=longest_hole, findings=tally.findings())
+    report = DatasetReport(
+        name=name,
+        newest_first=newest_first,
+        longest_hole=longest_hole,
+        findings=tally.findings(),
+        symbol=symbol,
+    )
     return Dataset(bars=tuple(bar for _, bar in lines), timeframe_s=timeframe_s, report=report, sha256=sha256)
 
 
-def _require_one_symbol(rows: Sequence[Row], columns: Columns) -> None:
+def _only_symbol(rows: Sequence[Row], columns: Columns) -> str | None:
     symbols = {str(cells[columns.symbol]) for _, cells in rows} if columns.symbol is not None else set()
     if len(symbols) > 1:
         raise DatasetRefused(f"holds {len(symbols)} symbols: {', '.join(sorted(symbols)[:5])}; give one file for each")
+    return next(iter(symbols), None)
 
 
 def _parse(rows: Sequence[Row], columns: Columns, tally: Tally) -> list[Line]:

@@ -11,35 +11,32 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapters.dataset import Dataset
-from adapters.market_clock import WALL_CLOCK
 from adapters.ohlcv_files import read_ohlcv
 from adapters.simulated_market import SimulatedMarket, Simulation
 from adapters.simulated_prices import GENESIS_S
 from rl_models.shelf import SHIPPED_BUNDLES, find_bundles
-from trading.errors import OperatorNeeded
+from trading.errors import OperatorNeeded, ServiceError
 from trading.vocabulary import Bar
 
 if TYPE_CHECKING:
-    from rl_models.training.history import Series
+    from rl_models.training.bar_file import BarFile
 
 PROGRAM = "python -m rl_models"
+# What training and import need beside the service, and the packages that no extra would bring.
+EXTRA = "train"
+OURS = ("adapters", "rl_models", "trading")
 # Enough for the longest warm-up that is looked for.
 SIMULATED_BARS = 6_000
 
 
 def train(argv: Sequence[str]) -> None:
     """Train PPO, A2C and DQN on bars, walk forward, calibrate, write bundles and an ensemble of them."""
-    from rl_models.training.train_command import BarFile, add_train_arguments, run_train
+    from rl_models.training.train_command import add_train_arguments, run_train
 
     parser = _parser("train", train)
     add_train_arguments(parser)
     args = parser.parse_args(argv)
-    files = []
-    for symbol, path in args.data:
-        dataset = _read(path)
-        series = _series(symbol, dataset)
-        files.append(BarFile(name=path.name, sha256=dataset.sha256, findings=dataset.report.lines(), series=series))
+    files = [_read(symbol, path) for symbol, path in args.data]
     for bundle in run_train(args, files, command_line("train", argv)):
         print(f"{bundle.manifest.name}:{bundle.manifest.version} {bundle.digest}")
 
@@ -51,8 +48,9 @@ def import_(argv: Sequence[str]) -> None:
     parser = _parser("import", import_)
     add_import_arguments(parser)
     args = parser.parse_args(argv)
-    unseen = None if args.bars is None else _read(args.bars, args.timeframe).bars
-    print(run_import(args, simulated=_simulated(args.timeframe), unseen=unseen))
+    simulated = _simulated(args.timeframe)
+    unseen = None if args.bars is None else _read(args.symbol[0], args.bars, args.timeframe)
+    print(run_import(args, simulated=simulated, unseen=unseen))
 
 
 def ensemble(argv: Sequence[str]) -> None:
@@ -62,7 +60,7 @@ def ensemble(argv: Sequence[str]) -> None:
     parser = _parser("ensemble", ensemble)
     add_ensemble_arguments(parser)
     args = parser.parse_args(argv)
-    unseen = None if args.bars is None else _series(args.bars[0], _read(args.bars[1]))
+    unseen = None if args.bars is None else _read(*args.bars)
     bundle = run_ensemble(args, unseen)
     print(f"{bundle.manifest.name}:{bundle.manifest.version} {bundle.digest}")
 
@@ -80,10 +78,17 @@ def report(argv: Sequence[str]) -> None:
 
 
 def verify(argv: Sequence[str]) -> None:
-    """Verify every bundle under a directory as the service would before serving it."""
+    """Verify every bundle under directories as the service would before serving it."""
+    from rl_models.training.options import OWN_BUNDLES
+
     parser = _parser("verify", verify)
-    parser.add_argument("root", type=Path, nargs="?", default=SHIPPED_BUNDLES)
-    shelf = find_bundles([parser.parse_args(argv).root])
+    shown = f"default: {OWN_BUNDLES} and those that ship"
+    parser.add_argument("roots", type=Path, nargs="*", metavar="DIRECTORY", help=shown)
+    roots = parser.parse_args(argv).roots
+    missing = [str(root) for root in roots if not root.is_dir()]
+    if missing:
+        raise OperatorNeeded(f"no such directory: {', '.join(missing)}")
+    shelf = find_bundles(roots or [OWN_BUNDLES, SHIPPED_BUNDLES])
     for candidate in shelf.candidates:
         shelf.open(candidate)
         print(f"{candidate.tag} {candidate.digest}")
@@ -113,27 +118,32 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     try:
         COMMANDS[args.command](args.options)
-    except OperatorNeeded as error:
-        print(f"{PROGRAM} {args.command}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    except (ServiceError, OSError) as error:
+        problem = str(error)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in OURS:
+            raise
+        problem = f"{error.name} is not installed; it comes with the extra: pip install '.[{EXTRA}]'"
+    else:
+        return 0
+    print(f"{PROGRAM} {args.command}: {problem}", file=sys.stderr)
+    return 1
 
 
-def _read(path: Path, timeframe_s: int | None = None) -> Dataset:
-    dataset = read_ohlcv(path, timeframe_s)
-    print(*dataset.report.lines(), sep="\n")
-    return dataset
-
-
-def _series(symbol: str, dataset: Dataset) -> "Series":
+def _read(symbol: str, path: Path, timeframe_s: int | None = None) -> "BarFile":
+    from rl_models.training.bar_file import BarFile
     from rl_models.training.history import Series
 
-    return Series(symbol=symbol, timeframe_s=dataset.timeframe_s, bars=dataset.bars)
+    dataset = read_ohlcv(path, timeframe_s)
+    print(*dataset.report.lines(), sep="\n")
+    series = Series(symbol=symbol, timeframe_s=dataset.timeframe_s, bars=dataset.bars)
+    return BarFile(name=path.name, sha256=dataset.sha256, findings=dataset.report.lines(), series=series)
 
 
 def _simulated(timeframe_s: int) -> Sequence[Bar]:
     simulation = Simulation(seed=0, symbols=("BTC",), timeframe_s=timeframe_s)
-    market = SimulatedMarket(simulation, WALL_CLOCK, lambda: GENESIS_S + SIMULATED_BARS * timeframe_s)
+    end_s = GENESIS_S + SIMULATED_BARS * timeframe_s
+    market = SimulatedMarket.open(simulation, directory=Path(), speed=1.0, wall_s=lambda: end_s)
     return market.closed_bars("BTC", after_s=None, limit=SIMULATED_BARS)
 
 

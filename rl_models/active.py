@@ -1,5 +1,6 @@
 """The model that is active now, followed while it changes: the old one keeps serving until the new one is verified."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
@@ -37,6 +38,7 @@ class ActiveModel(Generic[Held]):
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monotonic_s = monotonic_s
+        self._refreshing = threading.Lock()
         self._wanted = wanted
         self._load = load
         try:
@@ -73,7 +75,11 @@ class ActiveModel(Generic[Held]):
         raise PolicyFailed("this model is not active here")
 
     def refresh(self) -> bool:
-        """Load another model when another one is wanted; True when it changed. Reads files."""
+        """Load another model when another one is wanted; True when it changed. Reads files; for any thread."""
+        with self._refreshing:
+            return self._refresh()
+
+    def _refresh(self) -> bool:
         try:
             wanted = self._wanted()
         except ValueError as error:

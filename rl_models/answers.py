@@ -1,11 +1,13 @@
 """What every kind of bundle answers with, and how one answer becomes an advice."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from rl_models.manifest import Manifest
 from rl_models.network import Float64s
+from trading.errors import PolicyAnsweredNaN
 from trading.exposure import EXPOSURE_STEP
 from trading.vocabulary import SIMULATED, Advice, ConfidenceReason
 
@@ -55,6 +57,8 @@ class Parts:
 def advice(answering: Answering, answer: Answer, exposure: float) -> Advice:
     """An answer as the desk takes it, its confidence calibrated as the manifest says."""
     manifest = answering.manifest
+    if not (math.isfinite(answer.target) and math.isfinite(answer.score)):
+        raise PolicyAnsweredNaN(f"{manifest.name}: its answer means no finite exposure")
     confidence, reason = None, ConfidenceReason.UNCALIBRATED
     if abs(answer.target) <= EXPOSURE_STEP:
         reason = ConfidenceReason.FLAT

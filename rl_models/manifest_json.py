@@ -48,11 +48,21 @@ def manifest_from_json(value: object) -> Manifest:
 MOST_WARMUP_BARS = 20_000
 
 
+RESERVED_NAMES = ("hold", "adaptive_threshold")
+_ALGORITHM = re.compile(r"[A-Za-z0-9+._-]{1,32}", re.ASCII)
+_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}", re.ASCII)
+
+
 def check_manifest(manifest: Manifest) -> None:
     """Raises BundleRefused when the parts of a manifest contradict each other."""
     for label, text in (("name", manifest.name), ("version", manifest.version)):
-        if not _NAME.fullmatch(text):
-            raise BundleRefused(f"manifest.{label}: {text!r} is not lower-case letters, digits, dots, dashes")
+        check_word(text, f"manifest.{label}")
+    if manifest.name in RESERVED_NAMES:
+        raise BundleRefused(f"manifest.name: {manifest.name!r} is what answers without a bundle are called")
+    if not _ALGORITHM.fullmatch(manifest.algorithm):
+        raise BundleRefused("manifest.algorithm: not 1 to 32 letters, digits and -+._")
+    if not all(_SYMBOL.fullmatch(symbol) for symbol in manifest.symbols):
+        raise BundleRefused("manifest.symbols: a symbol is 1 to 32 letters, digits and ._/-")
     _check_time(manifest.created_at)
     check_action(manifest.action, "manifest.action")
     if manifest.calibration is not None:
@@ -68,6 +78,12 @@ def check_manifest(manifest: Manifest) -> None:
         )
     free_json(manifest.provenance, "manifest.provenance")
     free_json(manifest.parity, "manifest.parity")
+
+
+def check_word(text: str, where: str) -> None:
+    """Raises BundleRefused for what can be no name or version of a bundle."""
+    if not _NAME.fullmatch(text):
+        raise BundleRefused(f"{where}: {text!r} is not 1 to 63 lower-case letters, digits, dots, dashes")
 
 
 def _check_time(text: str) -> None:

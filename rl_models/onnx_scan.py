@@ -9,6 +9,14 @@ from collections.abc import Callable, Iterator
 from trading.errors import BundleRefused
 
 ALLOWED_DOMAINS = ("", "ai.onnx")
+# What feed-forward networks are made of. Not here: chance, which would make two answers differ, and what makes a large
+# tensor of a small file.
+OPERATORS = frozenset(
+    {"Add", "Cast", "Clip", "Concat", "Constant", "Div", "Erf", "Flatten", "Gather", "Gemm", "Identity", "MatMul"}
+    | {"Mul", "Neg", "Pow", "ReduceMean", "Reshape", "Shape", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose"}
+    | {"Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "LogSoftmax", "Relu", "Selu", "Sigmoid", "Softmax"}
+    | {"BatchNormalization", "Dropout", "LayerNormalization", "Softplus", "Tanh", "Unsqueeze"}
+)
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _INSIDE = 0
@@ -17,7 +25,7 @@ _WHERE = "policy.onnx"
 
 
 def scan_onnx(model: bytes) -> None:
-    """Raises BundleRefused for external data, operators outside ai.onnx, local functions, and control flow."""
+    """Raises BundleRefused for external data, operators that are not in OPERATORS, local functions, and control flow."""
     for number, value in _message(memoryview(model)):
         if number == 7:
             _scan_graph(_submessage(value))
@@ -34,6 +42,8 @@ def _scan_graph(graph: memoryview) -> None:
 
 def _scan_node(node: memoryview) -> None:
     for number, value in _message(node):
+        if number == 4 and (operator := bytes(_submessage(value)).decode("ascii", "replace")) not in OPERATORS:
+            raise BundleRefused(f"{_WHERE}: the operator {operator[:40]!r} is not served")
         if number == 7 and bytes(_submessage(value)).decode("utf-8", "replace") not in ALLOWED_DOMAINS:
             raise BundleRefused(f"{_WHERE}: an operator from outside ai.onnx")
         if number == 5:

@@ -121,21 +121,32 @@ def action_from_json(value: object, where: str) -> ActionSemantics:
     return action
 
 
+# A hundred times the capital is more than any venue lends; products of larger numbers would end as infinity.
+LARGEST_EXPOSURE = 100.0
+LARGEST_OUTPUT = 1e6
+
+
 def check_action(action: ActionSemantics, where: str) -> None:
-    """Raises BundleRefused when the declared meaning is ambiguous or empty."""
+    """Raises BundleRefused when the declared meaning is ambiguous, empty, or no exposure anybody holds."""
     match action:
         case DiscreteExposure(levels=levels):
+            exposures = levels
             sound = len(levels) >= 2 and len(set(levels)) == len(levels)
             problem = "levels must be two or more, each once"
         case Verbs(verbs=verbs):
+            exposures = (action.sell_exposure, action.buy_exposure)
             sound = len(verbs) >= 2 and len(set(verbs)) == len(verbs) and set(verbs) <= set(VERBS)
             sound = sound and action.sell_exposure < action.buy_exposure
             problem = f"verbs must be two or more of {VERBS}, each once, with sell_exposure < buy_exposure"
         case ContinuousExposure():
-            sound = action.low < action.high and action.output_low < action.output_high
-            problem = "low < high and output_low < output_high must hold"
+            exposures = (action.low, action.high)
+            outputs = max(abs(action.output_low), abs(action.output_high))
+            sound = action.low < action.high and action.output_low < action.output_high and outputs <= LARGEST_OUTPUT
+            problem = f"low < high and output_low < output_high must hold, outputs within {LARGEST_OUTPUT:g}"
     if not sound:
         raise BundleRefused(f"{where}: {problem}")
+    if max(map(abs, exposures)) > LARGEST_EXPOSURE:
+        raise BundleRefused(f"{where}: an exposure beyond {LARGEST_EXPOSURE:g} times the capital")
 
 
 def _read_levels(fields: Fields) -> DiscreteExposure:

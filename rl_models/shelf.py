@@ -53,7 +53,10 @@ class Shelf:
         if separator:
             named = [found for found in named if found.manifest.version == version]
         if not named:
-            raise BundleRefused(f"no bundle {wanted!r}; there are: {', '.join(self.tags()) or 'none'}")
+            refused = [f"{r.path} was refused: {r.reason}" for r in self.refusals if name in r.path.parts]
+            raise BundleRefused(
+                f"no bundle {wanted!r}; there are: {', '.join(self.tags()) or 'none'}{'; '.join(['', *refused])}"
+            )
         newest = max(named, key=_version_order)
         if any(found.tag == newest.tag and found.digest != newest.digest for found in named):
             raise BundleRefused(f"{newest.tag} is there twice with different content")
@@ -81,8 +84,12 @@ def find_bundles(roots: Sequence[Path], *, directories: Sequence[Path] = ()) -> 
 
     A root or directory that does not exist holds nothing.
     """
-    candidates, refusals = [], []
-    found = [path for root in roots for path in sorted(root.glob("[!.]*/[!.]*")) if path.is_dir()]
+    candidates, refusals, found = [], [], []
+    for root in roots:
+        try:
+            found += [path for path in sorted(root.glob("[!.]*/[!.]*")) if path.is_dir()]
+        except OSError as error:
+            refusals.append(Refusal(path=root, reason=f"cannot be read: {error.strerror}"))
     for path in [*found, *(directory for directory in directories if directory.is_dir())]:
         try:
             candidates.append(_candidate(path))

@@ -56,8 +56,8 @@ class Fields:
     def text(self, key: str) -> str:
         """A string of at least one character."""
         value = self.take(key)
-        if not isinstance(value, str) or not value:
-            raise self.refusal(key, "a text")
+        if not isinstance(value, str) or not value or not value.isprintable():
+            raise self.refusal(key, "a printable text")
         return value
 
     def integer(self, key: str, *, at_least: int) -> int:

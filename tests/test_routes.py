@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from routes import ERRORS, MAX_BODY_BYTES, Door, Endpoint, Reports, Room, build_app
+from routes.door import MAX_BODY_BYTES, Door
+from routes.errors import ERRORS
+from routes.reports import PATHS, build_app
+from routes.room import Endpoint, Reports, Room
 from tests.fakes.asgi import DISCONNECT, App, FakeApp, Message, Reply, Wire, ask
 from trading.errors import InvalidField, UnknownSymbol
 
 PATH = "/api/v1/double"
+PASSED_ON = frozenset({"/elsewhere", *PATHS})
 GOOD = b'{"number": 21}'
 
 
@@ -50,7 +54,7 @@ class House:
 
     @property
     def door(self) -> Door:
-        return Door(self.app, self.room, frozenset({PATH}))
+        return Door(self.app, self.room, ours=frozenset({PATH}), passed_on=PASSED_ON)
 
     async def double(self, number: int) -> dict[str, int]:
         self.asked.append(number)

@@ -1,5 +1,6 @@
 """From a signal to a decision: the one path every prediction walks."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -120,6 +121,8 @@ class Desk:
             left_s = max(deadline_s - self._monotonic_s(), 0.0)
             try:
                 advice = await policy.advise(signal.symbol, signal.reading, position, budget_s=left_s * BUDGET_SHARE)
+                if not math.isfinite(advice.target_exposure):
+                    raise PolicyAnsweredNaN(f"{advice.model} wants no finite exposure")
                 return advice, arm, failure
             except Unavailable as error:
                 failure = failure or _failure_reason(error, arm)

@@ -15,7 +15,7 @@ def main() -> int:
     arguments = _arguments()
     try:
         return int(arguments.run(arguments))
-    except (OperatorNeeded, ValueError) as error:
+    except (OperatorNeeded, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 

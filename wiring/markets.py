@@ -24,7 +24,13 @@ def market_notes(market: Market) -> list[str]:
     """What an operator should know of this market's data, as sentences."""
     if not isinstance(market, ReplayMarket):
         return []
-    return [f"{symbol}: {line}" for symbol, dataset in market.datasets.items() for line in dataset.report.lines()]
+    notes = []
+    for symbol, dataset in market.datasets.items():
+        report = dataset.report
+        if report.symbol not in (None, symbol):
+            notes.append(f"{symbol}: {report.name} calls itself {report.symbol}; is it the right file?")
+        notes += [f"{symbol}: {line}" for line in report.lines()]
+    return notes
 
 
 def _simulated(settings: Settings, begin: bool) -> Market:

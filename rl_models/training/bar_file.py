@@ -1,11 +1,10 @@
 """A file of bars as a command has read it, and what a manifest says about it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from rl_models.strict_json import Json
+from rl_models.strict_json import Json, free_json
 from rl_models.training.history import Series
-from rl_models.training.provenance import DataSource
-from rl_models.training.walk_forward import iso
+from rl_models.training.provenance import DataSource, iso
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +32,5 @@ class BarFile:
 
     def calibrated_on(self) -> dict[str, Json]:
         """It as bars that a policy had not seen and was calibrated on."""
-        source = self.source("")
-        return {
-            "symbol": source.symbol,
-            "file": source.file,
-            "sha256": source.sha256,
-            "bars": source.bars,
-            "first": source.first,
-            "last": source.last,
-            "findings": list(source.findings),
-        }
+        stated = asdict(self.source(origin="")).items()
+        return {name: free_json(value, name) for name, value in stated if name != "origin"}

@@ -1,6 +1,7 @@
 """Walk-forward folds by time: train on the past, purge the border, test on what follows."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 DAY_S = 86_400
 
@@ -33,13 +34,13 @@ class FoldPlan:
 def cut(plan: FoldPlan, start_s: int, end_s: int) -> tuple[Fold, ...]:
     """Folds with a growing training range and tests of equal length that follow each other up to `end_s`.
 
-    Tests begin at midnight UTC. Raises ValueError when the purge leaves nothing to train on.
+    Tests begin at midnight UTC. Raises ValueError when the purge leaves nothing to train on, or a test would be empty.
     """
     first_test_s = start_s + round((end_s - start_s) * plan.first_train_share)
-    if first_test_s - plan.purge_s <= start_s:
-        raise ValueError(f"{(end_s - start_s) / 86400:.1f} days are too few for {plan.folds} folds with this purge")
     starts = [first_test_s + (end_s - first_test_s) * number // plan.folds for number in range(plan.folds)]
     borders = [start // DAY_S * DAY_S for start in starts] + [end_s]
+    if borders[0] - plan.purge_s <= start_s or any(start >= end for start, end in pairwise(borders)):
+        raise ValueError(f"{(end_s - start_s) / DAY_S:.1f} days are too few for {plan.folds} folds with this purge")
     return tuple(
         Fold(
             number=number + 1,

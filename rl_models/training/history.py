@@ -13,6 +13,7 @@ from rl_models.normaliser import Normaliser
 from rl_models.signal_generator import SignalGenerator
 from rl_models.training.costs import FloatArray
 from rl_models.training.environment import INPUT_CLIP, Stretch
+from rl_models.training.folds import Fold
 from trading.vocabulary import Bar
 
 
@@ -58,6 +59,10 @@ class History:
             )
             for first, end in zip(starts.tolist(), ends.tolist(), strict=True)
         ]
+
+    def tested_in(self, fold: Fold) -> bool:
+        """Whether a policy can be followed through this fold's test: two bars or more."""
+        return int(np.count_nonzero(self._opened_in(fold.test_start_s, fold.test_end_s))) > 1
 
     def _opened_in(self, start_s: int, end_s: int) -> NDArray[np.bool_]:
         return (self.open_times_s >= start_s) & (self.open_times_s < end_s)

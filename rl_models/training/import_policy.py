@@ -17,12 +17,13 @@ from rl_models.normaliser import Normaliser
 from rl_models.semantics import MASKS
 from rl_models.strict_json import Json
 from rl_models.training.action_text import SQUASHED, ActionText
+from rl_models.training.bar_file import BarFile
 from rl_models.training.calibrate import Outcome, calibrate
-from rl_models.training.costs import TradingCosts
 from rl_models.training.history import Series
 from rl_models.training.imported_network import IMPORTED, Network, PolicyFile, import_network
+from rl_models.training.options import OWN_BUNDLES, add_outcome_arguments, exposure, read_outcome, timeframe_s
 from rl_models.training.parity import compare_recorded, raw_observations
-from rl_models.training.rollout import roll_out
+from rl_models.training.rollout import roll_out_all
 from rl_models.training.sb3_policy import ACTIVATIONS
 from rl_models.training.schema_file import read_schema
 from rl_models.training.vecnormalize import read_statistics
@@ -31,7 +32,6 @@ from trading.vocabulary import Bar
 
 LIBRARIES = ("torch", "stable-baselines3", "sb3-contrib", "onnx", "onnxruntime", "numpy")
 MASKED = "MaskablePPO"
-_UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,6 @@ class Request:
 
 def add_import_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the import command; `timeframe` becomes seconds, `bars` stays a path for the caller to read."""
-    costs = TradingCosts()
     add = parser.add_argument
     add("policy", type=Path, help="zip written by model.save, or an .onnx network")
     add("--algorithm", required=True, help=f"one of {', '.join(IMPORTED)}")
@@ -65,31 +64,20 @@ def add_import_arguments(parser: argparse.ArgumentParser) -> None:
     add("--name", required=True)
     add("--version", default="1")
     add("--box", default="-1..1", help="range of the trained action when --actions is a range")
-    add("--buy-exposure", type=float, default=1.0)
-    add("--sell-exposure", type=float, default=0.0)
+    add("--buy-exposure", type=exposure, default=1.0)
+    add("--sell-exposure", type=exposure, default=0.0)
     add("--mask", choices=sorted(MASKS))
     add("--activation", choices=sorted(ACTIVATIONS))
     add("--output", choices=("logits", "q_values", "action"), help="what an ONNX network answers")
     add("--vecnormalize", type=Path, help="statistics: .npz, .json, or the pickle of VecNormalize.save")
     add("--recorded", type=Path, help=".npz of observations and actions recorded where it was trained")
-    add("--bars", type=Path, help="OHLCV file of the first symbol that the policy was not trained on")
-    add("--horizon", type=int, default=24, help="bars a target is held when calibrating")
-    add("--fee-bps", type=float, default=costs.fee_bps)
-    add("--half-spread-bps", type=float, default=costs.half_spread_bps)
-    add("--out", type=Path, default=Path("rl_models/bundles"))
+    add("--bars", type=Path, help="OHLCV file of the first symbol that the policy was not trained on, to calibrate")
+    add_outcome_arguments(parser)
+    add("--out", type=Path, default=OWN_BUNDLES, help="default: where the service finds them with its own default")
 
 
-def timeframe_s(text: str) -> int:
-    """Seconds of `15m`, `1h`, `1d`. Raises ValueError for anything else."""
-    number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS_S or not number.isdecimal() or int(number) == 0:
-        raise ValueError(text)
-    return int(number) * _UNITS_S[unit]
-
-
-def run_import(args: argparse.Namespace, *, simulated: Sequence[Bar], unseen: Sequence[Bar] | None) -> Path:
+def run_import(args: argparse.Namespace, *, simulated: Sequence[Bar], unseen: BarFile | None) -> Path:
     """The bundle that parsed arguments ask for; see `import_policy`. `unseen` are the bars of `args.bars`."""
-    costs = TradingCosts(fee_bps=args.fee_bps, half_spread_bps=args.half_spread_bps)
     request = Request(
         file=PolicyFile(path=args.policy, algorithm=args.algorithm, activation=args.activation, output=args.output),
         schema=args.schema,
@@ -106,18 +94,18 @@ def run_import(args: argparse.Namespace, *, simulated: Sequence[Bar], unseen: Se
         mask=args.mask,
         vecnormalize=args.vecnormalize,
         recorded=args.recorded,
-        outcome=Outcome(horizon_bars=args.horizon, costs=costs),
+        outcome=read_outcome(args),
         out=args.out,
     )
     return import_policy(request, simulated=simulated, unseen=unseen)
 
 
-def import_policy(request: Request, *, simulated: Sequence[Bar], unseen: Sequence[Bar] | None = None) -> Path:
+def import_policy(request: Request, *, simulated: Sequence[Bar], unseen: BarFile | None = None) -> Path:
     """The directory of the bundle. Raises BundleRefused with the reason, and leaves nothing behind then.
 
     `simulated` bars measure the warm-up and give the observations on which the exported network is compared with the
-    imported one. `unseen` are bars the policy was not trained on, as the importing person declares: they fit its
-    calibration, which stays out when they hold too few decisions.
+    imported one. `unseen` are bars of the first symbol that the policy was not trained on, as the importing person
+    declares: they fit its calibration for that symbol, which stays out when they hold too few decisions.
     """
     schema = read_schema(request.schema)
     actions = request.actions.read(request.file.algorithm)
@@ -141,11 +129,13 @@ def import_policy(request: Request, *, simulated: Sequence[Bar], unseen: Sequenc
         action=actions.meaning,
         output=network.output,
         mask=_mask(request),
-        provenance=_provenance(network, unseen),
+        provenance=_provenance(network),
         parity={**network.parity, **_recorded(request, network)},
     )
-    if unseen is not None:
-        manifest = replace(manifest, calibration=_calibration(manifest, network.model, request.outcome, unseen))
+    calibration = None if unseen is None else _calibration(manifest, network.model, request.outcome, unseen.series)
+    if unseen is not None and calibration is not None:
+        provenance = {**manifest.provenance, "calibrated_on": unseen.calibrated_on()}
+        manifest = replace(manifest, calibration=calibration, provenance=provenance)
     return write_bundle(request.out, manifest, network.model)
 
 
@@ -171,26 +161,11 @@ def _recorded(request: Request, network: Network) -> Mapping[str, Json]:
     return {"recorded": agreement.to_json()}
 
 
-def _provenance(network: Network, unseen: Sequence[Bar] | None) -> Mapping[str, Json]:
-    calibrated_on: Json = None
-    if unseen:
-        calibrated_on = {"bars": len(unseen), "first_s": unseen[0].open_time_s, "last_s": unseen[-1].open_time_s}
-    return {
-        "imported_from": network.origin,
-        "calibrated_on": calibrated_on,
-        "versions": {library: version(library) for library in LIBRARIES},
-    }
+def _provenance(network: Network) -> Mapping[str, Json]:
+    return {"imported_from": network.origin, "versions": {library: version(library) for library in LIBRARIES}}
 
 
-def _calibration(manifest: Manifest, model: bytes, outcome: Outcome, unseen: Sequence[Bar]) -> Calibration | None:
-    series = Series(symbol=manifest.symbols[0], timeframe_s=manifest.timeframe_s, bars=unseen)
-    first = min(manifest.warmup_bars, len(unseen) - 1)
+def _calibration(manifest: Manifest, model: bytes, outcome: Outcome, unseen: Series) -> Calibration | None:
     with tempfile.TemporaryDirectory() as folder:
         bundle = load_bundle(write_bundle(Path(folder), manifest, model), inline_p99_s=None)
-        rollout = roll_out(
-            bundle,
-            series,
-            first_s=unseen[first].open_time_s,
-            end_s=unseen[-1].open_time_s + manifest.timeframe_s,
-        )
-    return calibrate([rollout], outcome, manifest.timeframe_s)
+        return calibrate([roll_out_all(bundle, unseen)], outcome, manifest.timeframe_s)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 from rl_models.strict_json import Fields, Json, free_json
 from rl_models.training.baselines import RandomBaseline
@@ -85,6 +86,11 @@ class Provenance:
     def to_json(self) -> dict[str, Json]:
         """The JSON object; `provenance_from_json` gives an equal value."""
         return {name: free_json(part, name) for name, part in asdict(self).items()}
+
+
+def iso(time_s: int) -> str:
+    """Unix seconds as ISO-8601 UTC to the minute."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def provenance_from_json(value: object) -> Provenance:

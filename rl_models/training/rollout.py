@@ -60,6 +60,13 @@ def roll_out(bundle: Bundle, series: Series, *, first_s: int, end_s: int) -> Rol
     return _rollout(series.symbol, decided)
 
 
+def roll_out_all(bundle: Bundle, series: Series) -> Rollout:
+    """The decisions on every bar after the warm-up."""
+    bars = series.bars
+    first = min(_warmup_bars(bundle), len(bars) - 1)
+    return roll_out(bundle, series, first_s=bars[first].open_time_s, end_s=bars[-1].open_time_s + series.timeframe_s)
+
+
 class _Observer:
     """The streams of one symbol that a bundle needs, fed with the generator's signals."""
 

@@ -78,6 +78,16 @@ class Study:
         """The walk-forward folds."""
         return cut(self.plan, self.start_s, self.end_s)
 
+    def require_bars(self) -> None:
+        """Raises ValueError unless every test has something to train on before it, and every symbol is in one."""
+        folds = self.folds()
+        for fold in folds:
+            if all(len(each.rows(fold.train_start_s, fold.train_end_s)) < 2 for each in self.histories):
+                raise ValueError(f"there are too few bars before test {fold.number} to train on")
+        for history in self.histories:
+            if not any(history.tested_in(fold) for fold in folds):
+                raise ValueError(f"{history.series.symbol} has no bars in any test")
+
     def networks(self) -> int:
         """How many networks the whole study trains: every fold and seed, and the ones that ship."""
         return len(self.timesteps) * (self.plan.folds * len(self.seeds) + 1)

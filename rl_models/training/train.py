@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rl_models.bundle import Bundle
 from rl_models.calibration import Calibration
+from rl_models.manifest_json import check_word
 from rl_models.training.algorithms import Lesson
 from rl_models.training.calibrate import calibrate
 from rl_models.training.packing import ENSEMBLE_ALGORITHM, Label, Trained, pack, pack_ensemble, train_between
@@ -37,8 +38,10 @@ class Shipment:
         return f"{algorithm.lower()}-{self.suffix}"
 
     def require_free(self, algorithms: Sequence[str]) -> None:
-        """Raises BundleRefused, before any training, when one of the bundles is there already."""
+        """Raises BundleRefused, before any training, when a bundle is there already or cannot have its name."""
+        check_word(self.version, "--version")
         for algorithm in algorithms:
+            check_word(self.name(algorithm), "the bundle's name")
             path = self.root / self.name(algorithm) / self.version
             if path.exists():
                 raise BundleRefused(f"{path} is there already; give another --version")
@@ -52,6 +55,7 @@ def train(study: Study, shipment: Shipment, advance: Callable[[int], object]) ->
     started_s = time.monotonic()
     ensemble = (ENSEMBLE_ALGORITHM,) if len(study.timesteps) > 1 else ()
     shipment.require_free([*study.timesteps, *ensemble])
+    shipment.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as workspace:
         trials = walk_forward(study, Path(workspace), advance)
     trained = [_train_on_all(study, algorithm, advance) for algorithm in study.timesteps]

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -12,77 +11,45 @@ from rl_models.features.schema import FeatureSchema
 from rl_models.features.warmup import minimal_warmup
 from rl_models.shelf import find_bundles
 from rl_models.training.algorithms import RECIPES
-from rl_models.training.calibrate import Outcome
-from rl_models.training.costs import TradingCosts
+from rl_models.training.bar_file import BarFile
 from rl_models.training.environment import Rules
 from rl_models.training.folds import FoldPlan
 from rl_models.training.history import Series, build_history
+from rl_models.training.options import (
+    add_outcome_arguments,
+    exposure_levels,
+    read_outcome,
+    symbol_and_path,
+    timeframe_label,
+    whole,
+)
 from rl_models.training.packing import ENSEMBLE_ALGORITHM
-from rl_models.training.provenance import DataSource
 from rl_models.training.schema_file import read_schema
 from rl_models.training.study import SCHEMA, Study
 from rl_models.training.train import Shipment, train
-from rl_models.training.walk_forward import iso
 from trading.errors import DatasetRefused
 
 FIRST_TRAIN_SHARE = 0.4
-_UNITS_S = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BarFile:
-    """A file of bars as it was read: its name, SHA-256 (hexadecimal) and what the reader reported."""
-
-    name: str
-    sha256: str
-    findings: tuple[str, ...]
-    series: Series
-
-    def source(self, origin: str) -> DataSource:
-        """What a manifest says about it."""
-        bars = self.series.bars
-        return DataSource(
-            symbol=self.series.symbol,
-            file=self.name,
-            origin=origin,
-            sha256=self.sha256,
-            bars=len(bars),
-            first=iso(bars[0].open_time_s),
-            last=iso(bars[-1].open_time_s),
-            findings=self.findings,
-        )
+MOST_TIMESTEPS = 10**9
+MOST_FOLDS = 1_000
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """The options; `data` becomes pairs of symbol and path for the caller to read."""
-    costs = TradingCosts()
     add = parser.add_argument
     add("--data", required=True, action="append", type=symbol_and_path, metavar="SYMBOL=FILE", help="OHLCV file")
     add("--origin", default="not stated", help="where the data was published, for the record")
     add("--out", type=Path, default=Path("rl_models/bundles"))
     add("--version", help="default: one above the highest in --out")
     add("--algorithms", nargs="+", choices=sorted(RECIPES), default=list(RECIPES))
-    add("--timesteps", type=int, help="environment steps per network; default: each algorithm's own")
+    steps = whole(at_least=1, at_most=MOST_TIMESTEPS)
+    add("--timesteps", type=steps, help="environment steps per network; default: each algorithm's own")
     add("--schema", type=Path, help="YAML or JSON list of features; default: 16 that are free of the price's unit")
     add("--levels", type=exposure_levels, default=Rules().levels, help="exposures to choose from: 0,0.5,1")
-    add("--folds", type=int, default=4)
-    add("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the walk-forward; the first one ships")
-    add("--horizon", type=int, default=24, help="bars a target is held when calibrating")
-    add("--fee-bps", type=float, default=costs.fee_bps)
-    add("--half-spread-bps", type=float, default=costs.half_spread_bps)
-
-
-def symbol_and_path(text: str) -> tuple[str, Path]:
-    """The two sides of `BTC=bars.csv`. Raises ValueError."""
-    symbol, separator, path = text.partition("=")
-    if not separator or not symbol or not path:
-        raise ValueError(text)
-    return symbol, Path(path)
-
-
-def exposure_levels(text: str) -> tuple[float, ...]:
-    """The numbers of `0,0.5,1`. Raises ValueError."""
-    return tuple(float(level) for level in text.split(","))
+    add("--folds", type=whole(at_least=1, at_most=MOST_FOLDS), default=4)
+    seed = whole(at_least=0, at_most=2**32 - 1)
+    add("--seeds", type=seed, nargs="+", default=[1, 2, 3], help="of the walk-forward; the first one ships")
+    add_outcome_arguments(parser)
 
 
 def run_train(args: argparse.Namespace, files: Sequence[BarFile], command: str) -> list[Bundle]:
@@ -107,31 +74,37 @@ def run_train(args: argparse.Namespace, files: Sequence[BarFile], command: str) 
 
 
 def design(args: argparse.Namespace, series: Sequence[Series]) -> Study:
-    """The study of parsed arguments. Raises ValueError when the series differ in timeframe or are too short."""
+    """The study of parsed arguments. Raises ValueError for arguments or series that cannot be trained with."""
+    _check(args, series)
     if len({each.timeframe_s for each in series}) != 1:
         raise ValueError("all files must have the same timeframe")
     timeframe_s = series[0].timeframe_s
     schema: FeatureSchema = SCHEMA if args.schema is None else read_schema(args.schema)
     warmup_bars = max(minimal_warmup(schema, each.bars, timeframe_s=timeframe_s) for each in series)
-    costs = TradingCosts(fee_bps=args.fee_bps, half_spread_bps=args.half_spread_bps)
+    outcome = read_outcome(args)
     purge_s = (args.horizon + warmup_bars) * timeframe_s
     timesteps: Mapping[str, int] = {name: args.timesteps or RECIPES[name].timesteps for name in args.algorithms}
-    return Study(
+    study = Study(
         histories=tuple(build_history(each, schema, warmup_bars) for each in series),
         schema=schema,
         warmup_bars=warmup_bars,
-        rules=Rules(levels=args.levels, costs=costs),
-        outcome=Outcome(horizon_bars=args.horizon, costs=costs),
+        rules=Rules(levels=args.levels, costs=outcome.costs),
+        outcome=outcome,
         plan=FoldPlan(folds=args.folds, first_train_share=FIRST_TRAIN_SHARE, purge_s=purge_s),
         timesteps=timesteps,
         seeds=tuple(args.seeds),
     )
+    study.require_bars()
+    return study
 
 
-def timeframe_label(timeframe_s: int) -> str:
-    """`1h` for 3600, `15m` for 900."""
-    unit, length_s = next((unit, length_s) for unit, length_s in _UNITS_S.items() if timeframe_s % length_s == 0)
-    return f"{timeframe_s // length_s}{unit}"
+def _check(args: argparse.Namespace, series: Sequence[Series]) -> None:
+    if len({each.symbol for each in series}) < len(series):
+        raise ValueError("--data: one file for each symbol")
+    if len(set(args.seeds)) < len(args.seeds):
+        raise ValueError("--seeds: each once")
+    if not all(-1.0 <= level <= 1.0 for level in args.levels):
+        raise ValueError("--levels: what is trained here holds -1..1 of its capital")
 
 
 def _next_version(root: Path, suffix: str) -> str:

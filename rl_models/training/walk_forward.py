@@ -14,7 +14,7 @@ from rl_models.training.costs import FloatArray
 from rl_models.training.folds import Fold
 from rl_models.training.metrics import DAY_S, action_mix, measure
 from rl_models.training.packing import ENSEMBLE_ALGORITHM, Label, pack, pack_ensemble, train_between
-from rl_models.training.provenance import EquityCurve, FoldResult
+from rl_models.training.provenance import EquityCurve, FoldResult, iso
 from rl_models.training.rollout import Rollout, roll_out
 from rl_models.training.study import Study
 
@@ -76,11 +76,6 @@ def curve(study: Study, symbol: str, trials: Sequence[Trial]) -> EquityCurve:
     )
 
 
-def iso(time_s: int) -> str:
-    """Unix seconds as ISO-8601 UTC to the minute."""
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
-
-
 def _fold_bundles(study: Study, fold: Fold, seed: int, workspace: Path, advance: Callable[[int], object]) -> list[Bundle]:
     root = workspace / f"fold-{fold.number}-seed-{seed}"
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -106,7 +101,7 @@ def _follow(study: Study, bundle: Bundle, fold: Fold, seed: int) -> list[Trial]:
             rollout=roll_out(bundle, history.series, first_s=fold.test_start_s, end_s=fold.test_end_s),
         )
         for history in study.histories
-        if np.count_nonzero((history.open_times_s >= fold.test_start_s) & (history.open_times_s < fold.test_end_s)) > 1
+        if history.tested_in(fold)
     ]
 
 

@@ -47,7 +47,8 @@ def test_a_write_replaces_the_file_and_never_changes_the_old_one(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b'{"model": "pp', b"[]", b"null", b"{}", b'{"model": 7}', b'{"model": null}', b"\xff\xfe"]
+    "content",
+    [b"", b"[" * 100_000, b'{"model": "pp', b"[]", b"null", b"{}", b'{"model": 7}', b'{"model": null}', b"\xff\xfe"],
 )
 def test_a_damaged_record_is_told_with_what_to_do(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "active_model.json").write_bytes(content)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from routes import ERRORS
+from routes.errors import ERRORS
 from trading.vocabulary import AssignmentReason, BlockReason, ConfidenceReason, FailureReason
 
 SECTIONS = (Path(__file__).parents[2] / "docs/errors.md").read_text().split("## ")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks.servers import SERVERS
-from routes import Room, build_app
+from routes.reports import build_app
+from routes.room import Room
 from schemas import PredictRequest, PredictResponse
 from tests.fakes.served import ROOT, Served, served
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
@@ -201,3 +202,14 @@ def test_a_refused_model_does_not_push_out_the_previous_one() -> None:
         record.wanted = name
         active.refresh()
     assert active.by_digest("a").digest == "a"
+
+
+def test_many_threads_load_a_new_model_once_and_the_old_one_stays_known() -> None:
+    record = Record("a")
+    active = record.follow()
+    record.wanted = "b"
+    with ThreadPoolExecutor(8) as threads:
+        changed = list(threads.map(lambda _: active.refresh(), range(64)))
+    assert changed.count(True) == 1
+    assert record.loaded == ["a", "b"]
+    assert [active.by_digest(digest).digest for digest in ("a", "b")] == ["a", "b"]

@@ -1,4 +1,3 @@
-import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -147,20 +146,3 @@ def test_the_end_of_the_market_is_in_the_view() -> None:
     assert not live.view("BTC").ended
     market.advance(1)
     assert live.view("BTC").ended
-
-
-def test_the_loop_refreshes_until_it_is_cancelled() -> None:
-    market = FakeMarket({"BTC": BARS}, now_s=closes_at(BARS[50]))
-    live = LiveFeatures(market, [policy_manifest()])
-
-    async def follow() -> None:
-        running = asyncio.create_task(live.run(poll_s=0.001))
-        await asyncio.sleep(0.02)
-        market.set_now(closes_at(BARS[51]))
-        await asyncio.sleep(0.05)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-
-    asyncio.run(follow())
-    assert live.view("BTC").as_of_s == closes_at(BARS[51])

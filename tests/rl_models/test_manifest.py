@@ -70,3 +70,35 @@ def test_provenance_that_is_no_json_is_refused_before_it_is_written() -> None:
 def test_a_warm_up_that_no_worker_could_serve_is_refused(bars: int) -> None:
     with pytest.raises(BundleRefused, match="warmup_bars"):
         check_manifest(replace(policy_manifest(), warmup_bars=bars))
+
+
+@pytest.mark.parametrize("name", ["hold", "adaptive_threshold"])
+def test_a_bundle_cannot_take_the_name_of_what_answers_without_one(name: str) -> None:
+    with pytest.raises(BundleRefused, match=name):
+        check_manifest(replace(policy_manifest(), name=name))
+
+
+@pytest.mark.parametrize("text", ["PPO\ud800", "<script>", "A" * 33, "a\nb", ""])
+def test_an_algorithm_that_could_not_be_shown_is_refused(text: str) -> None:
+    with pytest.raises(BundleRefused, match="algorithm"):
+        manifest_from_json({**WRITTEN, "algorithm": text})
+
+
+@pytest.mark.parametrize("symbol", ["\ud800", "BTC USD", "x" * 33, "\u202eCTB"])
+def test_a_symbol_no_market_could_list_is_refused(symbol: str) -> None:
+    with pytest.raises(BundleRefused, match="symbol"):
+        manifest_from_json({**WRITTEN, "symbols": [symbol]})
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"kind": "discrete_exposure", "levels": [0.0, 1e308, -1e308]},
+        {"kind": "continuous_exposure", "low": -1e308, "high": 1e308, "output_low": -1.0, "output_high": 1.0},
+        {"kind": "continuous_exposure", "low": 0.0, "high": 1.0, "output_low": -1e308, "output_high": 1e308},
+        {"kind": "verbs", "verbs": ["BUY", "SELL"], "buy_exposure": 1e9, "sell_exposure": 0.0},
+    ],
+)
+def test_exposures_nobody_can_hold_are_refused(action: dict[str, object]) -> None:
+    with pytest.raises(BundleRefused, match="manifest.action"):
+        manifest_from_json({**WRITTEN, "action": action})

@@ -52,7 +52,14 @@ def test_control_flow_is_refused() -> None:
     damaged = model()
     body = helper.make_graph([], "body", [], [])
     damaged.graph.node.append(helper.make_node("Loop", ["", ""], [], body=body))
-    refused(damaged, "control flow")
+    refused(damaged, "'Loop' is not served")
+
+
+@pytest.mark.parametrize("operator", ["RandomUniformLike", "ConstantOfShape", "Expand", "Tile"])
+def test_operators_of_chance_and_of_large_tensors_are_refused(operator: str) -> None:
+    damaged = model()
+    damaged.graph.node.append(helper.make_node(operator, ["scores"], ["more"]))
+    refused(damaged, f"'{operator}' is not served")
 
 
 def test_local_functions_are_refused() -> None:

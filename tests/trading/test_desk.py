@@ -90,6 +90,14 @@ def test_a_failed_policy_is_answered_by_the_rule_which_says_why(error: Exception
     assert (decision.advice.model, decision.served_arm, decision.failure) == ("rule", Arm.FALLBACK, reason)
 
 
+@pytest.mark.parametrize("target", [float("nan"), float("inf"), -float("inf")])
+def test_a_target_that_is_not_finite_never_trades(target: float) -> None:
+    decision = decide(signal(), rl=FakePolicy("rl", target=target), fallback=(FakePolicy("rule", target=target),))
+    assert (decision.action, decision.served_arm) == (Action.HOLD, Arm.HOLD)
+    assert decision.failure is FailureReason.POLICY_NAN
+    assert not decision.should_trade
+
+
 def test_when_every_adviser_fails_the_answer_is_hold_with_the_first_reason() -> None:
     broken = PolicyFailed("down")
     decision = decide(

@@ -3,11 +3,13 @@
 import http.client
 import json
 import re
+import socket
 from collections import Counter
 
 import pytest
 
-from routes import ERRORS, MAX_BODY_BYTES
+from routes.door import MAX_BODY_BYTES
+from routes.errors import ERRORS
 from tests.fakes.malformed import MARKER, malformed_requests
 from tests.fakes.served import REQUEST, Served
 
@@ -104,6 +106,16 @@ def test_a_chunked_body_is_cut_at_the_limit(service: Served) -> None:
     connection.send(b"%x\r\n%s\r\n" % (MAX_BODY_BYTES + 1, b" " * (MAX_BODY_BYTES + 1)))
     assert connection.getresponse().status == 413
     assert MAX_BODY_BYTES == 65_536
+
+
+@pytest.mark.parametrize(("length", "status"), [("0" * 5000 + "2", 422), ("9" * 5000, 413), ("65537", 413)])
+def test_an_odd_content_length_is_judged_by_its_size(service: Served, length: str, status: int) -> None:
+    lines = ("POST /api/v1/predict HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {length}")
+    head = "\r\n".join((*lines, "", ""))
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(head.encode() + b"{}")
+        answer = connection.recv(65_536).decode()
+    assert answer.startswith((f"HTTP/1.1 {status} ", "HTTP/1.1 400 ")), answer
 
 
 def test_ten_thousand_malformed_requests_get_one_shape_and_leak_nothing(service: Served) -> None:

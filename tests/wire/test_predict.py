@@ -122,3 +122,19 @@ def test_a_worker_holds_no_torch_and_at_most_200_mb(service: Served) -> None:
 def test_importing_the_service_loads_no_torch() -> None:
     code = "import service, sys; sys.exit(bool({'torch', 'stable_baselines3', 'gymnasium'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_paths_nobody_serves_leave_no_trace_in_the_metrics(service: Served) -> None:
+    for number in range(20):
+        assert service.get(f"/x/user{number}/secret-token").status == 404
+    for page in ("/metrics", "/api/v1/metrics/prometheus"):
+        text = service.get(page).body.decode()
+        assert "secret-token" not in text
+        assert "rl_service_predictions_total" in text
+        assert len(text.splitlines()) < 500
+
+
+@pytest.mark.parametrize("path", ["/", "/static_content/index.css", "/api/v1/predict/", "//api/v1/predict", "/advise"])
+def test_there_is_nothing_but_the_closed_list_of_paths(service: Served, path: str) -> None:
+    answer = service.get(path)
+    assert (answer.status, answer.json()["error"]["code"]) == (404, "not_found")

@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper
 from adapters.active_model import ActiveModelFile
 from rl_models.active import ActiveModel
 from rl_models.bundle import write_bundle
+from rl_models.features.schema import FeatureSchema, FeatureSpec
 from rl_models.live import LiveFeatures
 from rl_models.runner import PolicyRunner
 from rl_models.shelf import SHIPPED_BUNDLES
@@ -37,6 +38,7 @@ from wiring.models import (
 
 LONG = (0.0, 0.0, 1.0)
 FLAT = (1.0, 0.0, 0.0)
+RSI = FeatureSchema(features=(FeatureSpec(name="rsi", feature="rsi", params={"n": 14}),))
 
 
 def write(
@@ -66,10 +68,9 @@ def test_the_shipped_bundles_are_on_the_shelf_without_any_setting(tmp_path: Path
     assert shipped <= set(shelf.tags())
 
 
-def test_a_folder_of_bundles_is_searched_before_the_shipped_ones(setup: Settings, root: Path) -> None:
-    paths = [found.path for found in find_models(setup).candidates]
-    assert paths[0].is_relative_to(root)
-    assert "ensemble-btc-1h:1" in find_models(setup).tags()
+def test_a_folder_that_is_named_is_searched_before_what_was_imported(setup: Settings, root: Path) -> None:
+    shutil.copytree(root, setup.data_dir / "bundles")
+    assert find_models(setup).select("long").path.is_relative_to(root)
 
 
 def test_a_bundle_in_the_model_store_is_on_the_shelf(root: Path, tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_an_imported_bundle_is_on_the_shelf_without_any_setting(tmp_path: Path) 
 
 
 def test_a_folder_of_bundles_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSetting, match="RL_MODELS_PATH: .*mistyped is no folder"):
+    with pytest.raises(InvalidSetting, match=r"RL_MODELS_PATH: .*mistyped is no folder"):
         find_models(settings(tmp_path, rl_models_path=tmp_path / "mistyped"))
 
 
@@ -110,15 +111,15 @@ def test_a_model_is_opened_without_its_network_where_another_process_answers(set
 
 
 def slow_onnx() -> bytes:
-    """An ONNX network that multiplies 400 times with a 512 x 512 matrix: several times the limit of a worker."""
+    """An ONNX network that multiplies 220 times with a 512 x 512 matrix: twice the limit of a worker or more."""
     model = linear_model([[0.0] * 512] * SCHEMA.size, [0.0] * 512)
     model.graph.node[0].output[0] = "hidden0"
     shapes = {"deep": (512, 512), "last": (512, len(LONG))}
     for name, shape in shapes.items():
         model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape, dtype=np.float32), name))
-    for place in range(400):
+    for place in range(220):
         model.graph.node.append(helper.make_node("MatMul", [f"hidden{place}", "deep"], [f"hidden{place + 1}"]))
-    model.graph.node.append(helper.make_node("MatMul", ["hidden400", "last"], ["scores"]))
+    model.graph.node.append(helper.make_node("MatMul", ["hidden220", "last"], ["scores"]))
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = len(LONG)
     written: bytes = model.SerializeToString()
     return written
@@ -259,15 +260,16 @@ def test_a_switch_forgets_what_the_old_model_said(setup: Settings) -> None:
 
 
 def test_a_switch_warms_the_features_of_the_new_model(setup: Settings, root: Path) -> None:
-    shutil.copytree(SHIPPED_BUNDLES, root, dirs_exist_ok=True)
+    other = replace(policy_manifest("other"), schema=RSI, normalisation=None, warmup_bars=20)
+    write_bundle(root, other, constant_onnx(LONG, features=RSI.size))
     models = follow_models(setup, answers_here=True)
-    live = LiveFeatures(FakeMarket({"BTC": random_bars(900)}), models.current.networks)
+    live = LiveFeatures(FakeMarket({"BTC": BARS}), models.current.networks)
     live.refresh()
     policy = PolicyOfTheDay(live, models, None, cache_ttl_s=60.0)
-    activate(setup, "ppo-btc-1h")
+    activate(setup, "other")
     models.refresh()
     policy.switch()
-    assert advise(policy).model == "ppo-btc-1h"
+    assert advise(policy).model == "other"
 
 
 def test_a_damaged_shipped_bundle_is_not_left_out_of_the_store_in_silence(root: Path) -> None:

@@ -1,40 +1,20 @@
-"""The outermost ASGI layer (limits, JSON, one error shape) and every route that is no BentoML API method."""
+"""The outermost ASGI layer: a closed list of paths, limits, JSON, validation, one error shape."""
 
 import logging
 import re
 import secrets
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from schemas import ErrorBody, ErrorResponse, iso_time
+from routes.errors import ERRORS, Rejected, error_body
+from routes.room import Room
 from trading.errors import InvalidField, UnknownSymbol
 
 MAX_BODY_BYTES = 64 * 1024
-
-# Every error code of the wire, its status and its one message. A closed list: docs/errors.md is tested against it.
-ERRORS: dict[str, tuple[int, str]] = {
-    "malformed_json": (400, "The body is not JSON."),
-    "unknown_symbol": (404, "No such symbol in this market."),
-    "not_found": (404, "No such route."),
-    "method_not_allowed": (405, "This route does not take this method."),
-    "body_too_large": (413, "The body is larger than 64 KB."),
-    "unsupported_media_type": (415, "The body must be application/json, not compressed."),
-    "invalid_field": (422, "A field is missing, unknown or outside its range."),
-    "too_many_requests": (429, "Too many requests at once."),
-    "internal": (500, "An error of ours; it is logged under the request id."),
-    "not_ready": (503, "Not ready to answer."),
-}
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -45,78 +25,18 @@ log = logging.getLogger("rl_service.door")
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 
 
-class Observer(Protocol):
-    """Counts the errors the door answers with."""
-
-    def rejected(self, code: str) -> None:
-        """One request was answered with this code."""
-
-    def exposition(self) -> bytes:
-        """Prometheus' text format over all workers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """A JSON POST route: the model of its body and the API method that answers it."""
-
-    model: type[BaseModel]
-    answer: Callable[..., Awaitable[Mapping[str, Any]]]
-
-
-Reports: TypeAlias = Mapping[str, Callable[[], object]]
-
-
-class Room:
-    """What stands behind the door: empty until the service has opened it, and again once it is closed."""
-
-    endpoints: Mapping[str, Endpoint]
-    reports: Reports
-    not_ready: Callable[[], list[str]]
-    observer: Observer | None
-
-    def __init__(self, *, max_concurrent: int) -> None:
-        self.max_concurrent = max_concurrent
-        self.busy = 0
-        self.close()
-
-    def open(
-        self,
-        *,
-        endpoints: Mapping[str, Endpoint],
-        reports: Reports,
-        not_ready: Callable[[], list[str]],
-        observer: Observer,
-    ) -> None:
-        """Let requests in: JSON routes, parts of the status, what is waited for, and who counts errors."""
-        self.endpoints = endpoints
-        self.reports = reports
-        self.not_ready = not_ready
-        self.observer = observer
-
-    def close(self) -> None:
-        """Let nobody in."""
-        self.endpoints = {}
-        self.reports = {}
-        self.not_ready = lambda: ["service"]
-        self.observer = None
-
-
-class Rejected(Exception):
-    """A request that ends with an error of the closed list."""
-
-    def __init__(self, code: str, details: list[dict[str, str]] | None = None) -> None:
-        super().__init__(code)
-        self.code = code
-        self.details = details
-
-
 class Door:
-    """Wraps BentoML's application: answers JSON routes itself, gives every foreign error our shape."""
+    """Wraps BentoML's application: answers the JSON routes `ours` itself and passes the paths `passed_on` on.
 
-    def __init__(self, app: ASGIApp, room: Room, paths: frozenset[str]) -> None:
+    Every other path ends here: BentoML would count each under a label of its own, for ever. A foreign error gets our
+    shape.
+    """
+
+    def __init__(self, app: ASGIApp, room: Room, *, ours: frozenset[str], passed_on: frozenset[str]) -> None:
         self._app = app
         self._room = room
-        self._paths = paths
+        self._ours = ours
+        self._passed_on = passed_on
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
@@ -125,10 +45,12 @@ class Door:
             return
         request_id = secrets.token_hex(16)
         request_id_var.set(request_id)
-        if scope["path"] not in self._paths:
+        if scope["path"] in self._passed_on:
             await self._pass_on(scope, receive, _Outgoing(send, request_id, self._room))
             return
         try:
+            if scope["path"] not in self._ours:
+                raise Rejected("not_found")
             body = await self._answer(scope, receive)
         except Rejected as rejected:
             await _send_error(send, rejected, request_id, self._room)
@@ -170,24 +92,28 @@ class Door:
 def _check_head(scope: Scope) -> None:
     if scope["method"] != "POST":
         raise Rejected("method_not_allowed")
-    content_type = b""
+    content_types = []
     for name, value in scope["headers"]:
         if name == b"content-type":
-            content_type = value
-        elif name == b"content-length" and (not value.isdigit() or int(value) > MAX_BODY_BYTES):
+            content_types.append(value)
+        elif name == b"content-length" and not _fits(value):
             raise Rejected("body_too_large")
         elif name == b"content-encoding" and value.lower() != b"identity":
             raise Rejected("unsupported_media_type")
         elif name == b"idempotency-key":
             # A key that is ignored would promise what nobody keeps.
             raise Rejected("invalid_field", [{"field": "Idempotency-Key", "problem": "not supported"}])
-    if content_type != b"application/json" and not _is_json(content_type):
+    if len(content_types) != 1 or _JSON_TYPE.fullmatch(content_types[0]) is None:
         raise Rejected("unsupported_media_type")
 
 
-def _is_json(content_type: bytes) -> bool:
-    kind, _, parameters = content_type.lower().partition(b";")
-    return kind.strip() == b"application/json" and parameters.strip().replace(b'"', b"") in (b"", b"charset=utf-8")
+def _fits(content_length: bytes) -> bool:
+    # Counted before it is read as a number: thousands of digits are more than int() takes.
+    digits = content_length.lstrip(b"0")
+    return len(digits) <= 6 and content_length.isdigit() and int(digits or b"0") <= MAX_BODY_BYTES
+
+
+_JSON_TYPE = re.compile(rb'application/json *(; *charset=(utf-8|"utf-8"))?', re.IGNORECASE)
 
 
 async def _read_body(receive: Receive) -> bytes:
@@ -219,13 +145,6 @@ def _field_name(location: tuple[int | str, ...]) -> str:
     # An unknown field's name comes from the caller: long or odd ones are not repeated.
     name = ".".join(str(part) for part in location) or "(body)"
     return name if re.fullmatch(r"[A-Za-z0-9_.()-]{1,96}", name) else "(unprintable)"
-
-
-def error_body(rejected: Rejected, request_id: str) -> bytes:
-    """The one error shape, as JSON."""
-    _, message = ERRORS[rejected.code]
-    body = ErrorBody(code=rejected.code, message=message, details=rejected.details, request_id=request_id)
-    return ErrorResponse(error=body).model_dump_json(exclude_none=True).encode()
 
 
 async def _send_error(send: Send, rejected: Rejected, request_id: str, room: Room, *, allow: bytes = b"POST") -> None:
@@ -283,41 +202,3 @@ class _Outgoing:
                 return
         if not self._replaced:
             await self.send(message)
-
-
-def build_app(room: Room) -> Starlette:
-    """The GET routes: health, readiness, status and metrics."""
-
-    async def health(_: Request) -> Response:
-        missing = room.not_ready()
-        state = "degraded" if missing else "healthy"
-        return JSONResponse({"status": state, "waiting_for": missing, "timestamp": iso_time(time.time())})
-
-    async def ready(_: Request) -> Response:
-        missing = room.not_ready()
-        if not missing:
-            return JSONResponse({"ready": True, "waiting_for": []})
-        rejected = Rejected("not_ready", [{"field": "(service)", "problem": reason} for reason in missing])
-        request_id = request_id_var.get()
-        headers = {"x-error-code": rejected.code, "x-request-id": request_id, "retry-after": "1"}
-        body = error_body(rejected, request_id)
-        return Response(body, 503, headers, media_type="application/json")
-
-    async def status(_: Request) -> Response:
-        return JSONResponse({name: report() for name, report in room.reports.items()})
-
-    async def metrics(_: Request) -> Response:
-        text = b"" if room.observer is None else room.observer.exposition()
-        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-
-    table = {
-        "/api/v1/health": health,
-        "/api/v1/ready": ready,
-        "/api/v1/status": status,
-        "/api/v1/metrics/prometheus": metrics,
-    }
-    return Starlette(routes=[Route(path, call, methods=["GET"]) for path, call in table.items()], lifespan=lifespan)
