@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     AwareDatetime,
+    BeforeValidator,
     Field,
     ValidationError,
     ValidationInfo,
@@ -61,6 +62,10 @@ def _http_url(value: str | None) -> str | None:
     return value
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _ip_address(value: str) -> str:
     try:
         return str(ip_address(value))
@@ -82,7 +87,9 @@ class Settings(BaseSettings):
     )
     port: int = Field(8001, ge=1, le=65535, description="TCP port.")
     workers: int = Field(2, ge=1, le=64, description="Worker processes.")
-    log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
+    log_level: Annotated[LogLevel, BeforeValidator(_lower)] = Field(
+        LogLevel.INFO, description="debug, info, warning or error."
+    )
     debug: bool = Field(False, description="True logs at debug level whatever LOG_LEVEL says.")
     data_dir: Path = Field(Path(".data"), description="Folder for what must outlive a process.")
 

@@ -20,8 +20,6 @@ class ActiveModelFile:
             return None
         except OSError as error:
             raise ValueError(f"{self._path} cannot be read: {error.strerror}") from None
-        except OSError as error:
-            raise ValueError(f"{self._path} cannot be read: {error.strerror}") from error
         except (ValueError, RecursionError):
             raise ValueError(f"{self._path} is damaged: activate a bundle again") from None
         if not isinstance(content, dict) or not isinstance(content.get("model"), str):
@@ -35,4 +33,6 @@ class ActiveModelFile:
             json.dump({"model": model}, file)
             file.flush()
             os.fsync(file.fileno())
+            # The operator who activates need not be the user who serves.
+            os.fchmod(file.fileno(), 0o644)
         os.replace(file.name, self._path)

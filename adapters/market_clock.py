@@ -80,7 +80,7 @@ class ClockFile:
         return self._parse(content)
 
     def peek(self, wall_s: float) -> MarketClock:
-        """The shared clock, or the one it would be if the market began at `wall_s`. Writes nothing. Raises as `open`."""
+        """The shared clock, or the one a market that began at `wall_s` would have. Writes nothing. Raises as `open`."""
         return self.open(wall_s) if self.path.exists() else self._begin(wall_s)
 
     def _begin(self, wall_s: float) -> MarketClock:
@@ -94,6 +94,7 @@ class ClockFile:
             json.dump({"terms": asdict(self._terms), "clock": asdict(clock)}, draft, indent=1)
             draft.flush()
             os.fsync(draft.fileno())
+            os.fchmod(draft.fileno(), 0o644)  # temporary files are for their maker only
             try:
                 os.link(draft.name, self.path)
             except FileExistsError:

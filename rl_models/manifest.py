@@ -58,7 +58,8 @@ class Manifest:
     """Everything needed to serve a policy beside its network, and where it comes from.
 
     `kind` is a key of rl_models.catalogue.POLICIES. `created_at` is ISO-8601 with a time zone. `symbols` are those it
-    was trained on; the calibration names its own. `schema` and `normalisation` are None for an ensemble, whose members have their own.
+    was trained on; the calibration names its own. `schema` and `normalisation` are None for an ensemble, whose members
+    have their own.
     `warmup_bars` is how many closed bars the features need. `files` is filled in by `write_bundle`.
     """
 

@@ -74,7 +74,8 @@ def check_manifest(manifest: Manifest) -> None:
     shortest = 0 if manifest.schema is None else manifest.schema.window
     if not shortest <= manifest.warmup_bars <= MOST_WARMUP_BARS:
         raise BundleRefused(
-            f"manifest.warmup_bars: {manifest.warmup_bars} is not in {shortest} (the schema's window)..{MOST_WARMUP_BARS}"
+            f"manifest.warmup_bars: {manifest.warmup_bars} is not between {shortest} (the schema's window) "
+            f"and {MOST_WARMUP_BARS}"
         )
     free_json(manifest.provenance, "manifest.provenance")
     free_json(manifest.parity, "manifest.parity")

@@ -25,7 +25,7 @@ _WHERE = "policy.onnx"
 
 
 def scan_onnx(model: bytes) -> None:
-    """Raises BundleRefused for external data, operators that are not in OPERATORS, local functions, and control flow."""
+    """Raises BundleRefused for external data, operators not in OPERATORS, local functions and control flow."""
     for number, value in _message(memoryview(model)):
         if number == 7:
             _scan_graph(_submessage(value))

@@ -25,6 +25,10 @@ log = logging.getLogger("rl_service.door")
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 
 
+class ClientGone(Exception):
+    """The client left before its body was complete."""
+
+
 class Door:
     """Wraps BentoML's application: answers the JSON routes `ours` itself and passes the paths `passed_on` on.
 
@@ -52,6 +56,8 @@ class Door:
             if scope["path"] not in self._ours:
                 raise Rejected("not_found")
             body = await self._answer(scope, receive)
+        except ClientGone:
+            return  # nobody is left to answer, and nothing was wrong with what came
         except Rejected as rejected:
             await _send_error(send, rejected, request_id, self._room)
         except Exception:  # the door is the last place that may catch: a caller never sees a traceback
@@ -121,7 +127,7 @@ async def _read_body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Rejected("malformed_json")
+            raise ClientGone
         body += bytes(message.get("body", b""))
         if len(body) > MAX_BODY_BYTES:
             raise Rejected("body_too_large")

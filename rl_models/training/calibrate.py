@@ -75,9 +75,7 @@ class Outcome:
         gain = targets * (future / rollout.closes[:m] - 1.0) - np.abs(targets - positions) * self.costs.rate
         times_s = rollout.close_times_s
         in_time = times_s[self.horizon_bars :] - times_s[:m] == self.horizon_bars * timeframe_s
-        judged = Judged(
-            times_s=times_s[:m], scores=rollout.scores[:m], events=(gain > 0.0).astype(np.float64)
-        )
+        judged = Judged(times_s=times_s[:m], scores=rollout.scores[:m], events=(gain > 0.0).astype(np.float64))
         return judged.where(rollout.advised[:m] & (targets != 0.0) & in_time)
 
 

@@ -9,6 +9,7 @@ from onnx import TensorProto
 from rl_models.onnx_scan import scan_onnx
 from trading.errors import BundleRefused
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxFile:
     """A network that takes `observation` float32[batch, n_features] and gives `scores`."""

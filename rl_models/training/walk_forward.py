@@ -76,7 +76,9 @@ def curve(study: Study, symbol: str, trials: Sequence[Trial]) -> EquityCurve:
     )
 
 
-def _fold_bundles(study: Study, fold: Fold, seed: int, workspace: Path, advance: Callable[[int], object]) -> list[Bundle]:
+def _fold_bundles(
+    study: Study, fold: Fold, seed: int, workspace: Path, advance: Callable[[int], object]
+) -> list[Bundle]:
     root = workspace / f"fold-{fold.number}-seed-{seed}"
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     bundles = []

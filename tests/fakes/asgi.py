@@ -42,6 +42,11 @@ class Wire:
             assert self._starts, "a body comes after its start"
             self._body += message.get("body", b"")
 
+    @property
+    def silent(self) -> bool:
+        """True while nothing was answered."""
+        return not self._starts
+
     def reply(self) -> Reply:
         """What was answered so far."""
         (start,) = self._starts

@@ -100,5 +100,5 @@ def test_a_symbol_no_market_could_list_is_refused(symbol: str) -> None:
     ],
 )
 def test_exposures_nobody_can_hold_are_refused(action: dict[str, object]) -> None:
-    with pytest.raises(BundleRefused, match="manifest.action"):
+    with pytest.raises(BundleRefused, match=r"manifest\.action"):
         manifest_from_json({**WRITTEN, "action": action})

@@ -5,9 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from onnx import helper, numpy_helper
 
 from adapters.active_model import ActiveModelFile
 from rl_models.active import ActiveModel
@@ -16,10 +14,10 @@ from rl_models.features.schema import FeatureSchema, FeatureSpec
 from rl_models.live import LiveFeatures
 from rl_models.runner import PolicyRunner
 from rl_models.shelf import SHIPPED_BUNDLES
-from settings import Placement, Settings
+from settings import Settings
 from tests.fakes.advisers import READING
 from tests.fakes.bars import random_bars
-from tests.fakes.bundles import SCHEMA, constant_onnx, linear_model, policy_manifest
+from tests.fakes.bundles import constant_onnx, policy_manifest
 from tests.fakes.market import FakeMarket
 from tests.fakes.python import run_python
 from tests.fakes.settings import settings
@@ -108,30 +106,6 @@ def test_a_model_is_opened_with_its_network_where_it_answers(setup: Settings) ->
 def test_a_model_is_opened_without_its_network_where_another_process_answers(setup: Settings) -> None:
     here = open_model(setup, "long", answers_here=True)
     assert open_model(setup, "long", answers_here=False) == replace(here, bundle=None)
-
-
-def slow_onnx() -> bytes:
-    """An ONNX network that multiplies 220 times with a 512 x 512 matrix: twice the limit of a worker or more."""
-    model = linear_model([[0.0] * 512] * SCHEMA.size, [0.0] * 512)
-    model.graph.node[0].output[0] = "hidden0"
-    shapes = {"deep": (512, 512), "last": (512, len(LONG))}
-    for name, shape in shapes.items():
-        model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape, dtype=np.float32), name))
-    for place in range(220):
-        model.graph.node.append(helper.make_node("MatMul", [f"hidden{place}", "deep"], [f"hidden{place + 1}"]))
-    model.graph.node.append(helper.make_node("MatMul", ["hidden220", "last"], ["scores"]))
-    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = len(LONG)
-    written: bytes = model.SerializeToString()
-    return written
-
-
-def test_a_network_too_slow_for_a_worker_is_taken_into_a_process_of_its_own(root: Path, tmp_path: Path) -> None:
-    write_bundle(root, policy_manifest("slow"), slow_onnx())
-    inline = settings(tmp_path, rl_models_path=root)
-    with pytest.raises(BundleRefused, match="inline policy must stay below"):
-        open_model(inline, "slow", answers_here=True)
-    apart = settings(tmp_path, rl_models_path=root, placement=Placement.PROCESS)
-    assert open_model(apart, "slow", answers_here=True).bundle is not None
 
 
 def test_a_name_that_is_not_there_is_refused(setup: Settings) -> None:
