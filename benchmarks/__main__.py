@@ -1,4 +1,4 @@
-"""`make bench`: four servers, one policy, one worker each; capacity by wrk, latency by an open loop.
+"""`make bench`: several servers, one policy, one worker each; capacity by wrk, latency by an open loop.
 
 The open loop sends at half of the capacity just measured, but never more than it can keep up with itself.
 """
@@ -98,14 +98,15 @@ def _measure(server: Server, environment: dict[str, str], rounds: int, seconds: 
 
 
 def _table(rows: list[Row]) -> str:
-    echo, service = rows[0], rows[1]
+    echo, plain_echo, service = rows[:3]
     lines = [
-        "| server | req/s | of the echo | this service is | rate of the open loop | p50 | p99 | memory |",
-        "|---|---|---|---|---|---|---|---|",
+        "| server | req/s | of the echo | of the plain echo | this service is | open loop at | p50 | p99 | memory |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         lines.append(
             f"| {row.name} | {row.capacity:.0f} | {row.capacity / echo.capacity:.2f} | "
+            f"{row.capacity / plain_echo.capacity:.2f} | "
             f"{service.capacity / row.capacity:.2f} x | {row.rate:.0f} req/s | "
             f"{row.p50_ms:.2f} ms | {row.p99_ms:.2f} ms | {row.memory_mb:.0f} MB |"
         )

@@ -44,6 +44,11 @@ _UVICORN = (sys.executable, "-m", "uvicorn", "--port", "{port}", "--log-level", 
 
 SERVERS = (
     Server(name="bare ASGI echo", command=(*_UVICORN, "benchmarks.echo:app"), alive="/"),
+    Server(
+        name="bare ASGI echo, asyncio and h11",
+        command=(*_UVICORN, "--loop", "asyncio", "--http", "h11", "benchmarks.echo:app"),
+        alive="/",
+    ),
     Server(name="this service", command=(f"{_BIN}/bentoml", "serve", "service:RLService"), alive="/api/v1/ready"),
     Server(name="FastAPI + SB3", command=(*_UVICORN, "benchmarks.fastapi_sb3:app"), alive="/openapi.json"),
     Server(

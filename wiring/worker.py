@@ -1,6 +1,7 @@
 """What one worker has: its market, models and desk, and the loops that keep them current."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -72,6 +73,9 @@ class Worker:
     async def start(self) -> None:
         """Read the history of every symbol, then keep it and the active model current."""
         self._refresh()
+        # What is here now stays: the collector need not walk over it again while requests wait.
+        gc.collect()
+        gc.freeze()
         self._tasks = [
             asyncio.create_task(logged(repeat(self._refresh, self._pause_s)), name="market_feed"),
             asyncio.create_task(logged(follow(self.models, self._policy.switch)), name="model_watch"),

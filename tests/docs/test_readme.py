@@ -59,7 +59,7 @@ def test_the_first_request_is_answered_on_real_bars_too(shared_data: Path, tmp_p
 
 
 def test_every_route_is_listed_and_every_listed_route_is_there(service: Served) -> None:
-    listed = set(re.findall(r"`(/api/v1/[a-z/]+)`", README))
+    listed = set(re.findall(r"`(/(?:api/v1/[a-z/]+|metrics))`", README))
     assert listed == {"/api/v1/predict"} | {route.path for route in build_app_routes()}
     for path in listed - {"/api/v1/predict"}:
         assert service.get(path).status == 200, path
