@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from rl_models.onnx_scan import scan_onnx
+from rl_models.quoting import brief
 from trading.errors import BundleRefused, PolicyFailed
 
 Float32s: TypeAlias = NDArray[np.float32]
@@ -65,7 +66,7 @@ class Network:
                 return self._scores_of_row(observations)
             scores: Float32s = self._session.run([OUTPUT], {INPUT: observations})[0]
         except _ORT_ERRORS as error:
-            raise PolicyFailed(f"onnxruntime: {error}") from error
+            raise PolicyFailed(f"onnxruntime: {brief(error)}") from error
         return scores
 
     def _scores_of_row(self, observation: Float32s) -> Float32s:
@@ -81,7 +82,7 @@ def open_network(model: bytes, *, inputs: int, outputs: int) -> Network:
     try:
         session = ort.InferenceSession(model, sess_options=_options(), providers=["CPUExecutionProvider"])
     except _ORT_ERRORS as error:
-        raise BundleRefused(f"policy.onnx: onnxruntime does not open it: {error}") from error
+        raise BundleRefused(f"policy.onnx: onnxruntime does not open it: {brief(error)}") from error
     _check_port("input", session.get_inputs(), INPUT, inputs)
     _check_port("output", session.get_outputs(), OUTPUT, outputs)
     return Network(session, inputs=inputs, outputs=outputs)

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 from rl_models.strict_json import Fields, Json
 from trading.errors import BundleRefused
-from trading.exposure import EXPOSURE_STEP
 
 VERBS = ("BUY", "HOLD", "SELL")
 
@@ -82,11 +81,22 @@ Mask: TypeAlias = Callable[[float, ChoiceSemantics], list[bool]]
 
 
 def no_repeat(exposure: float, action: ChoiceSemantics) -> list[bool]:
-    """Which outputs are allowed: none that aims at the exposure held already, except HOLD; all if none were left."""
-    allowed = [abs(action.target(place, exposure) - exposure) > EXPOSURE_STEP for place in range(action.outputs)]
+    """Which outputs are allowed: all but the one that aims at the level held already.
+
+    Exposure drifts with the price, so the level held is the one nearest to `exposure`, if it is nearer than half the
+    distance from that level to the next; further away none is held. The levels of verbs are those of BUY and SELL.
+    """
     if isinstance(action, Verbs):
-        allowed = [may or verb == "HOLD" for may, verb in zip(allowed, action.verbs, strict=True)]
-    return allowed if any(allowed) else [True] * len(allowed)
+        held = _held((action.sell_exposure, action.buy_exposure), exposure)
+        return [verb == "HOLD" or action.target(place, exposure) != held for place, verb in enumerate(action.verbs)]
+    held = _held(action.levels, exposure)
+    return [level != held for level in action.levels]
+
+
+def _held(levels: tuple[float, ...], exposure: float) -> float | None:
+    nearest = min(levels, key=lambda level: abs(level - exposure))
+    apart = min(abs(level - nearest) for level in levels if level != nearest)
+    return nearest if abs(nearest - exposure) < apart / 2 else None
 
 
 MASKS: dict[str, Mask | None] = {"none": None, "no_repeat": no_repeat}

@@ -147,7 +147,8 @@ def test_a_client_that_leaves_gives_its_place_back(house: House) -> None:
 
 
 def test_a_body_that_never_ends_reaches_no_method_and_gives_its_place_back(house: House) -> None:
-    scope: Message = {"type": "http", "method": "POST", "path": PATH, "headers": [(b"content-type", b"application/json")]}
+    headers = [(b"content-type", b"application/json")]
+    scope: Message = {"type": "http", "method": "POST", "path": PATH, "headers": headers}
     torn = [{"type": "http.request", "body": b'{"number": 21}', "more_body": True}, DISCONNECT]
     for _ in range(3):
         wire = Wire(torn)

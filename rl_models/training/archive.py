@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from rl_models.quoting import brief
 from trading.errors import BundleRefused
 
 MOST_MEMBERS = 4096
@@ -42,7 +43,7 @@ def read_members(content: bytes, wanted: Callable[[str], bool], where: str) -> d
                     left -= len(found[member.filename])
             return found
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise BundleRefused(f"{where}: not a readable zip file: {error}") from error
+        raise BundleRefused(f"{where}: not a readable zip file: {brief(error)}") from error
 
 
 def _check_names(names: list[str], where: str) -> None:
@@ -52,12 +53,12 @@ def _check_names(names: list[str], where: str) -> None:
         raise BundleRefused(f"{where}: a member is given twice")
     for name in names:
         if name.startswith("/") or "\\" in name or ":" in name or ".." in PurePosixPath(name).parts:
-            raise BundleRefused(f"{where}: the member {name!r} points outside of the archive")
+            raise BundleRefused(f"{where}: the member {brief(name)!r} points outside of the archive")
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most_bytes: int, where: str) -> bytes:
     if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise BundleRefused(f"{where}: {member.filename} is compressed in an unusual way")
+        raise BundleRefused(f"{where}: {brief(member.filename)} is compressed in an unusual way")
     # A bounded read: the decompressor otherwise believes the data over the size that the header declares.
     with archive.open(member) as file:
         content = file.read(min(member.file_size, most_bytes) + 1)

@@ -2,10 +2,10 @@
 
 The event of a decision: its target exposure, held unchanged for `horizon_bars`, nets more than 0 after the cost of
 reaching it from the position of the policy's own account at that time, which is not flat as that of somebody who joins
-later may be. A flat target has no event; an outcome whose close is not in the bars is missing. Neighbouring decisions share most of their horizon, so their
-number overstates what they know: the fit keeps at least `HORIZONS_PER_BIN` whole horizons of decisions in each bin, and
-a curve is used only if it beat the plain base rate by two standard errors in a trial inside the decisions it is fitted
-on, one horizon counting as one observation there.
+later may be. A flat target has no event; an outcome whose close is not in the bars is missing. Neighbouring decisions
+share most of their horizon, so their number overstates what they know: the fit keeps at least `HORIZONS_PER_BIN` whole
+horizons of decisions in each bin, and a curve is used only if it beat the plain base rate by two standard errors in a
+trial inside the decisions it is fitted on, one horizon counting as one observation there.
 """
 
 from collections.abc import Sequence

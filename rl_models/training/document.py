@@ -25,6 +25,15 @@ follows the policy's own targets turned by a random number of bars: equal time i
 timing taken away. *Beaten* is the share of random accounts that the policy ended above: 50 % is what chance gives.
 """
 
+OWN_POSITION = (
+    "Each decision was judged from the position that the policy's own account had at that time, not from flat:\n"
+    "reaching the target often cost it little or nothing, and costs more to somebody who starts from flat.\n"
+)
+SERVED = (
+    "Confidence is served only when the score passed a trial among the decisions it was fitted on, and its Brier\n"
+    "score on the later ones, those of the table, is below that of their own base rate:"
+)
+
 
 def write_document(manifests: Sequence[Manifest], figure: str) -> str:
     """The page for these bundles, trained by one command; `figure` is the file name of the equity plot beside it."""
@@ -90,6 +99,7 @@ def _confidence(manifests: Sequence[Manifest]) -> Iterable[str]:
     calibrated = [(each.name, each.calibration) for each in manifests if each.calibration is not None]
     for event in dict.fromkeys(calibration.event for _, calibration in calibrated):
         yield f"The event: {event}."
+    yield OWN_POSITION
     yield "Fitted on the tests' decisions of the first seed, of which neighbours share most of their horizon:\n"
     yield from (f"- {name}: {calibration.method}" for name, calibration in calibrated)
     yield ""
@@ -97,14 +107,21 @@ def _confidence(manifests: Sequence[Manifest]) -> Iterable[str]:
     yield "|---|---|---|---|---|---|---|---|"
     for name, calibration in calibrated:
         yield _calibration_row(name, calibration)
-    yield from (f"\n{each.name}: uncalibrated, too few decisions." for each in manifests if each.calibration is None)
+    yield f"\n{SERVED}\n"
+    yield from (f"- {manifest.name}: {_served(manifest.calibration)}" for manifest in manifests)
+
+
+def _served(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return "gives no confidence (`uncalibrated`): there were too few decisions."
+    if not calibration.informative:
+        return "gives no confidence (`uncalibrated`): it is no better than the base rate."
+    return f"gives confidence for {', '.join(calibration.symbols)}."
 
 
 def _calibration_row(name: str, calibration: Calibration) -> str:
-    chance = calibration.base_rate * (1.0 - calibration.base_rate)
-    verdict = "better than the base rate" if calibration.brier < chance else "no better than the base rate"
-    if len(calibration.knots) == 1:
-        verdict = "always the same: the score says nothing more"
+    verdict = "better than the base rate" if calibration.informative else "no better than the base rate"
+    chance = calibration.base_rate_brier
     figures = (calibration.base_rate, calibration.brier, chance, calibration.ece, calibration.highest)
     return _row((name, calibration.n, *(f"{figure:.3f}" for figure in figures), verdict))
 

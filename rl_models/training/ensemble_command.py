@@ -14,11 +14,10 @@ from rl_models.training.calibrate import calibrate
 from rl_models.training.environment import Rules
 from rl_models.training.options import (
     OWN_BUNDLES,
-    add_outcome_arguments,
     exposure_levels,
-    read_outcome,
     symbol_and_path,
 )
+from rl_models.training.outcome_options import add_outcome_arguments, read_outcome
 from rl_models.training.packing import Label, pack_ensemble
 from rl_models.training.rollout import roll_out_all
 from trading.errors import BundleRefused

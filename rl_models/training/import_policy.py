@@ -21,7 +21,8 @@ from rl_models.training.bar_file import BarFile
 from rl_models.training.calibrate import Outcome, calibrate
 from rl_models.training.history import Series
 from rl_models.training.imported_network import IMPORTED, Network, PolicyFile, import_network
-from rl_models.training.options import OWN_BUNDLES, add_outcome_arguments, exposure, read_outcome, timeframe_s
+from rl_models.training.options import OWN_BUNDLES, exposure, timeframe_s
+from rl_models.training.outcome_options import add_outcome_arguments, read_outcome
 from rl_models.training.parity import compare_recorded, raw_observations
 from rl_models.training.rollout import roll_out_all
 from rl_models.training.sb3_policy import ACTIVATIONS
@@ -88,7 +89,7 @@ def run_import(args: argparse.Namespace, *, simulated: Sequence[Bar], unseen: Ba
             sell_exposure=args.sell_exposure,
         ),
         timeframe_s=args.timeframe,
-        symbols=tuple(args.symbol),
+        symbols=tuple(dict.fromkeys(args.symbol)),
         name=args.name,
         version=args.version,
         mask=args.mask,

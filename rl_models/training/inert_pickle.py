@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from rl_models.quoting import brief
 from trading.errors import BundleRefused
 
 MOST_OPCODES = 200_000
@@ -78,7 +79,7 @@ def _opcodes(pickle: bytes, where: str) -> Iterator[tuple[str, object]]:
         for opcode, argument, _ in pickletools.genops(pickle):
             yield opcode.name, argument
     except (ValueError, IndexError, OverflowError) as error:
-        raise BundleRefused(f"{where}: not a pickle: {error}") from error
+        raise BundleRefused(f"{where}: not a pickle: {brief(error)}") from error
 
 
 _CONSTANTS: dict[str, Callable[[], Node]] = {
@@ -162,7 +163,7 @@ class _Machine:
             raise self._refusal("a name that is not text")
         found = Name(module=module, name=name)
         if not self._allowed(found):
-            raise self._refusal(f"it asks for {found}, which has no business here")
+            raise self._refusal(f"it asks for {brief(found)}, which has no business here")
         return found
 
     def _extend(self, values: Sequence[Node]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from rl_models.quoting import MOST_DIMENSIONS, brief, brief_shape
 from rl_models.training.archive import read_file, read_members
 from trading.errors import BundleRefused
 
@@ -26,10 +27,13 @@ def _array(content: bytes, where: str) -> NDArray[np.float64]:
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, by_columns, dtype = header(file)
     except (ValueError, TokenError) as error:
-        raise BundleRefused(f"{where}: not an array: {error}") from error
+        raise BundleRefused(f"{where}: not an array: {brief(error)}") from error
     if dtype.kind not in "biuf":
-        raise BundleRefused(f"{where}: {dtype} is not a number")
+        raise BundleRefused(f"{where}: {brief(dtype)} is not a number")
+    if 0 in shape:
+        raise BundleRefused(f"{where}: an empty array")
     values = content[file.tell() :]
-    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != len(values):
-        raise BundleRefused(f"{where}: shape {shape} does not fit {len(values)} bytes")
+    within = len(shape) <= MOST_DIMENSIONS and all(0 < size <= len(values) for size in shape)
+    if not within or math.prod(shape) * dtype.itemsize != len(values):
+        raise BundleRefused(f"{where}: shape {brief_shape(shape)} does not fit {len(values)} bytes")
     return np.frombuffer(values, dtype).reshape(shape, order="F" if by_columns else "C").astype(np.float64)

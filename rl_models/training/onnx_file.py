@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from onnx import TensorProto
 
 from rl_models.onnx_scan import scan_onnx
+from rl_models.quoting import brief
 from trading.errors import BundleRefused
 
 
@@ -29,7 +30,7 @@ def read_onnx(content: bytes) -> OnnxFile:
         model = onnx.load_model_from_string(content)
         onnx.checker.check_model(model, full_check=True)
     except (DecodeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise BundleRefused(f"not a valid ONNX network: {error}") from error
+        raise BundleRefused(f"not a valid ONNX network: {brief(error)}") from error
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1 or len(model.graph.output) != 1:

@@ -1,33 +1,14 @@
 """What the options of the policy commands may say; each reader raises ArgumentTypeError with the reason."""
 
 import math
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
-
-from rl_models.training.calibrate import Outcome
-from rl_models.training.costs import TradingCosts
 
 # Where `import` and `ensemble` write: the service looks in DATA_DIR/bundles, and this is its default.
 OWN_BUNDLES = Path(".data/bundles")
 TIMEFRAME_UNITS_S = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 MOST_BPS = 1_000.0
-LONGEST_HORIZON_BARS = 100_000
-
-
-def add_outcome_arguments(parser: ArgumentParser) -> None:
-    """The options that say what a calibration is about."""
-    costs, horizon = TradingCosts(), whole(at_least=1, at_most=LONGEST_HORIZON_BARS)
-    add = parser.add_argument
-    add("--horizon", type=horizon, default=24, help="bars a target is held when calibrating")
-    add("--fee-bps", type=basis_points, default=costs.fee_bps)
-    add("--half-spread-bps", type=basis_points, default=costs.half_spread_bps)
-
-
-def read_outcome(args: Namespace) -> Outcome:
-    """What those options ask of a decision."""
-    costs = TradingCosts(fee_bps=args.fee_bps, half_spread_bps=args.half_spread_bps)
-    return Outcome(horizon_bars=args.horizon, costs=costs)
 
 
 def timeframe_s(text: str) -> int:

@@ -41,10 +41,12 @@ def _section(manifest: Manifest) -> str:
 def _confidence(manifest: Manifest) -> str:
     calibration = manifest.calibration
     if calibration is None:
-        return "No calibration: too few decisions."
+        return "No confidence: there were too few decisions to calibrate it."
+    served = "Served." if calibration.informative else "Not served: it is no better than the base rate."
     return (
-        f"Confidence: {calibration.event}. Out of sample n {calibration.n}, base rate {calibration.base_rate:.3f}, "
-        f"Brier {calibration.brier:.3f}, ECE {calibration.ece:.3f}, highest {calibration.highest:.3f}."
+        f"Confidence: {calibration.event}. {served} Out of sample n {calibration.n}, base rate "
+        f"{calibration.base_rate:.3f}, Brier {calibration.brier:.3f} ({calibration.base_rate_brier:.3f} for the base "
+        f"rate), ECE {calibration.ece:.3f}, highest {calibration.highest:.3f}."
     )
 
 

@@ -15,6 +15,7 @@ from stable_baselines3.sac.policies import SACPolicy
 from stable_baselines3.td3.policies import TD3Policy
 from torch import nn
 
+from rl_models.quoting import brief
 from rl_models.training.sb3_zip import Float32s
 from trading.errors import BundleRefused
 
@@ -111,7 +112,7 @@ def rebuild(weights: Weights, algorithm: str, actions: ActionSpace, activation: 
     try:
         policy.load_state_dict(state, strict=True)
     except RuntimeError as error:
-        raise BundleRefused(f"these are not the tensors of a {algorithm} MlpPolicy: {error}") from error
+        raise BundleRefused(f"these are not the tensors of a {algorithm} MlpPolicy: {brief(error)}") from error
     policy.set_training_mode(False)
     return policy
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rl_models.quoting import MOST_DIMENSIONS, brief, brief_shape
 from rl_models.training.archive import read_members
 from rl_models.training.inert_pickle import Call, Name, Node, Persistent, read_inert
 from trading.errors import BundleRefused
@@ -81,7 +82,7 @@ def read_tensors(content: bytes, where: str) -> dict[str, Float32s]:
     for name, node in state.items:
         if not isinstance(name, str) or name in tensors:
             raise BundleRefused(f"{where}: tensors need distinct names")
-        tensors[name] = _tensor(node, storages, f"{where}: {name}")
+        tensors[name] = _tensor(node, storages, f"{where}: {brief(name)}")
         if sum(tensor.size for tensor in tensors.values()) > MOST_WEIGHTS:
             raise BundleRefused(f"{where}: more than {MOST_WEIGHTS} weights")
     return tensors
@@ -97,7 +98,7 @@ def _tensor(node: Node, storages: dict[str, bytes], where: str) -> Float32s:
         case _:
             raise BundleRefused(f"{where}: not a plain tensor of floats")
     if math.prod(sizes) > len(values):
-        raise BundleRefused(f"{where}: shape {sizes} is larger than what is stored")
+        raise BundleRefused(f"{where}: shape {brief_shape(sizes)} is larger than what is stored")
     tensor = values[: math.prod(sizes)].reshape(sizes).astype(np.float32)
     if not np.isfinite(tensor).all():
         raise BundleRefused(f"{where}: a weight is not finite")
@@ -118,9 +119,9 @@ def _row_by_row(view: list[Node], where: str) -> tuple[int, ...]:
     """The sizes of a view of (sizes, strides, ...) that repeats and skips nothing."""
     match view:
         case [tuple(shape), tuple(strides), *_]:
-            sizes = tuple(size for size in shape if isinstance(size, int) and size > 0)
+            sizes = tuple(size for size in shape if isinstance(size, int) and 0 < size <= MOST_WEIGHTS)
             steps = [math.prod(sizes[place + 1 :]) for place in range(len(sizes))]
-            sound = len(sizes) == len(shape) == len(strides)
+            sound = len(sizes) == len(shape) == len(strides) <= MOST_DIMENSIONS
             if sound and all(
                 size == 1 or stride == step for size, stride, step in zip(sizes, strides, steps, strict=True)
             ):

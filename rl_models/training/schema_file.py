@@ -11,6 +11,7 @@ import yaml
 
 from rl_models.features.schema import MAX_GAP_BARS, SCHEMA_VERSION, FeatureSchema
 from rl_models.features.templates import finrl_single_stock, gym_anytrading, gym_trading_env
+from rl_models.quoting import brief
 from rl_models.training.archive import read_file
 from trading.errors import BundleRefused
 
@@ -34,7 +35,8 @@ def read_schema(path: Path) -> FeatureSchema:
     unknown = sorted(str(key) for key in content.keys() - _LIST_FIELDS)
     listed = content.get("features")
     if unknown or not isinstance(listed, list):
-        raise BundleRefused(f"{path.name}: " + (f"unknown {', '.join(unknown)}" if unknown else "no list of features"))
+        problem = f"unknown {brief(', '.join(unknown))}" if unknown else "no list of features"
+        raise BundleRefused(f"{path.name}: {problem}")
     return FeatureSchema.from_json(
         {
             "version": content.get("version", SCHEMA_VERSION),
@@ -64,7 +66,7 @@ def _from_template(content: Mapping[object, object], where: str) -> FeatureSchem
         raise BundleRefused(f"{where}: the templates are {', '.join(TEMPLATES)}")
     make, parameters = TEMPLATES[str(content["template"])]
     if given.keys() != parameters.keys():
-        raise BundleRefused(f"{where}: this template takes {sorted(parameters)}, not {sorted(given)}")
+        raise BundleRefused(f"{where}: this template takes {sorted(parameters)}, not {brief(sorted(given))}")
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int | parameters[name]):
             raise BundleRefused(f"{where}: {name} must be a number")
@@ -81,4 +83,4 @@ def _parsed(content: bytes, where: str) -> object:
             raise BundleRefused(f"{where}: YAML aliases are not read")
         return yaml.safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise BundleRefused(f"{where}: not YAML: {error}") from error
+        raise BundleRefused(f"{where}: not YAML: {brief(error)}") from error

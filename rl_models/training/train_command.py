@@ -16,13 +16,12 @@ from rl_models.training.environment import Rules
 from rl_models.training.folds import FoldPlan
 from rl_models.training.history import Series, build_history
 from rl_models.training.options import (
-    add_outcome_arguments,
     exposure_levels,
-    read_outcome,
     symbol_and_path,
     timeframe_label,
     whole,
 )
+from rl_models.training.outcome_options import add_outcome_arguments, read_outcome
 from rl_models.training.packing import ENSEMBLE_ALGORITHM
 from rl_models.training.schema_file import read_schema
 from rl_models.training.study import SCHEMA, Study

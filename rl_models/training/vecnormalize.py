@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rl_models.manifest import Normalisation
-from rl_models.strict_json import Fields, parse_json
+from rl_models.quoting import MOST_DIMENSIONS, brief_shape
+from rl_models.strict_json import Fields, finite, parse_json
 from rl_models.training.archive import read_file
 from rl_models.training.inert_pickle import Call, Name, Node, entry, read_inert
 from rl_models.training.npz import read_arrays
@@ -70,7 +71,7 @@ def _array(node: Node, where: str) -> NDArray[np.float64]:
     """The numbers of a float, or of a pickled numpy array or scalar."""
     match node:
         case float() | int():
-            return np.array(float(node))
+            return np.array(finite(node, where))
         case Call(function=Name(name="_reconstruct"), state=(_, tuple(shape), dtype, bool(by_columns), bytes(raw))):
             pass
         case Call(function=Name(name="_frombuffer"), arguments=(bytes(raw), dtype, tuple(shape), str(order))):
@@ -79,10 +80,10 @@ def _array(node: Node, where: str) -> NDArray[np.float64]:
             shape, by_columns = (), False
         case _:
             raise BundleRefused(f"{where}: no numbers there")
-    sizes = tuple(size for size in shape if isinstance(size, int) and size > 0)
+    sizes = tuple(size for size in shape if isinstance(size, int) and 0 < size <= len(raw))
     values = np.frombuffer(raw[: len(raw) - len(raw) % 8], _dtype(dtype, where))
-    if len(sizes) != len(shape) or math.prod(sizes) * values.itemsize != len(raw):
-        raise BundleRefused(f"{where}: shape {shape} does not fit {len(raw)} bytes")
+    if not len(sizes) == len(shape) <= MOST_DIMENSIONS or math.prod(sizes) * values.itemsize != len(raw):
+        raise BundleRefused(f"{where}: shape {brief_shape(shape)} does not fit {len(raw)} bytes")
     return values.reshape(sizes, order="F" if by_columns else "C").astype(np.float64)
 
 

@@ -23,7 +23,7 @@ def test_the_highest_confidence_is_that_of_the_last_knot() -> None:
 
 
 def test_one_knot_gives_one_probability() -> None:
-    single = replace(CALIBRATION, knots=((0.5, 0.44),))
+    single = replace(CALIBRATION, knots=((0.5, 0.44),), informative=False)
     assert [single.probability(score) for score in (-9.0, 0.5, 9.0)] == [0.44] * 3
 
 
@@ -39,11 +39,33 @@ def test_a_calibration_survives_json() -> None:
         replace(CALIBRATION, knots=((0.4, 0.5), (0.6, 1.1))),
         replace(CALIBRATION, n=0),
         replace(CALIBRATION, brier=-0.1),
+        replace(CALIBRATION, symbols=()),
+        replace(CALIBRATION, symbols=("BTC", "BTC")),
+        replace(CALIBRATION, brier=0.2496, base_rate=0.48),
+        replace(CALIBRATION, knots=((0.5, 0.44),)),
     ],
 )
-def test_a_curve_that_is_no_monotone_probability_is_refused(broken: Calibration) -> None:
+def test_a_curve_that_is_no_monotone_probability_or_says_less_than_it_claims_is_refused(broken: Calibration) -> None:
     with pytest.raises(BundleRefused):
         calibration_from_json(broken.to_json(), "here")
+
+
+def test_a_calibration_no_better_than_the_base_rate_keeps_its_figures() -> None:
+    useless = replace(CALIBRATION, brier=0.26, informative=False)
+    assert calibration_from_json(useless.to_json(), "here") == useless
+    assert useless.base_rate_brier == pytest.approx(0.48 * 0.52)
+
+
+@pytest.mark.parametrize("key", ["informative", "symbols"])
+def test_what_a_calibration_is_good_for_must_be_said(key: str) -> None:
+    silent = {name: value for name, value in CALIBRATION.to_json().items() if name != key}
+    with pytest.raises(BundleRefused, match=key):
+        calibration_from_json(silent, "here")
+
+
+def test_informative_is_true_or_false() -> None:
+    with pytest.raises(BundleRefused, match="true or false"):
+        calibration_from_json({**CALIBRATION.to_json(), "informative": 1}, "here")
 
 
 def test_a_highest_that_the_knots_do_not_have_is_refused() -> None:

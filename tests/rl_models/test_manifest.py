@@ -5,7 +5,7 @@ import pytest
 from rl_models.manifest import Manifest, Member
 from rl_models.manifest_json import check_manifest, manifest_from_json
 from rl_models.strict_json import dump_json, parse_json
-from tests.fakes.bundles import ensemble_manifest, policy_manifest
+from tests.fakes.bundles import CALIBRATION, ensemble_manifest, policy_manifest
 from trading.errors import BundleRefused
 
 MEMBERS = [Member(name=name, version="1", digest="sha256:" + "0" * 64) for name in ("one", "two")]
@@ -102,3 +102,9 @@ def test_a_symbol_no_market_could_list_is_refused(symbol: str) -> None:
 def test_exposures_nobody_can_hold_are_refused(action: dict[str, object]) -> None:
     with pytest.raises(BundleRefused, match=r"manifest\.action"):
         manifest_from_json({**WRITTEN, "action": action})
+
+
+def test_a_calibration_on_symbols_it_was_not_trained_on_is_refused() -> None:
+    manifest = replace(policy_manifest(), calibration=replace(CALIBRATION, symbols=("BTC", "ETH")))
+    with pytest.raises(BundleRefused, match=r"calibration\.symbols"):
+        check_manifest(manifest)

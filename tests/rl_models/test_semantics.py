@@ -9,6 +9,7 @@ from rl_models.semantics import (
     action_from_json,
     action_to_json,
     check_action,
+    no_repeat,
 )
 from trading.errors import BundleRefused
 
@@ -37,7 +38,22 @@ def test_no_repeat_forbids_the_exposure_held_already() -> None:
     mask = MASKS["no_repeat"]
     assert mask is not None
     assert mask(0.5, LEVELS) == [True, False, True]
-    assert mask(0.3, LEVELS) == [True, True, True]
+    assert mask(0.5, DiscreteExposure(levels=(1.0, 0.0, 0.5))) == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("exposure", "masked"),
+    [(0.50025, 0.5), (0.3, 0.5), (0.74, 0.5), (0.25, None), (1.2, 1.0), (1.3, None), (-0.1, 0.0)],
+)
+def test_the_level_held_is_the_nearest_within_half_the_distance_to_the_next(
+    exposure: float, masked: float | None
+) -> None:
+    assert no_repeat(exposure, LEVELS) == [level != masked for level in LEVELS.levels]
+
+
+def test_a_drifted_exposure_masks_the_verb_that_led_to_it() -> None:
+    half = Verbs(verbs=("SELL", "HOLD", "BUY"), buy_exposure=0.5, sell_exposure=0.0)
+    assert no_repeat(0.52, half) == [True, True, False]
 
 
 def test_no_repeat_always_allows_hold() -> None:

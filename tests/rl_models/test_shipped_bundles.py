@@ -21,7 +21,18 @@ def shelf() -> Shelf:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_bundle_passes_every_check_of_the_service(shelf: Shelf, name: str) -> None:
-    assert shelf.open(shelf.select(name)).manifest.calibration is not None
+    assert shelf.open(shelf.select(name)).manifest.timeframe_s == 3600
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_bundle_gives_no_confidence_because_it_is_no_better_than_the_base_rate(
+    shelf: Shelf, name: str
+) -> None:
+    calibration = shelf.select(name).manifest.calibration
+    assert calibration is not None
+    assert calibration.brier >= calibration.base_rate_brier
+    assert not calibration.informative
+    assert f"- {name}: gives no confidence (`uncalibrated`)" in DOCUMENT.read_text()
 
 
 def test_nothing_else_lies_beside_the_shipped_bundles(shelf: Shelf) -> None:

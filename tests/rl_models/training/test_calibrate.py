@@ -63,6 +63,7 @@ def test_scores_that_know_something_do_better_than_the_base_rate() -> None:
     fitted = calibrate([noisy(skill=0.8)], Outcome(horizon_bars=1, costs=TradingCosts()), HOUR_S)
     assert fitted is not None
     assert fitted.method.startswith("isotonic")
+    assert fitted.informative
     assert fitted.brier < fitted.base_rate * (1.0 - fitted.base_rate) - 0.02
     assert fitted.ece < 0.05
     assert fitted.knots[-1][1] - fitted.knots[0][1] > 0.4
@@ -74,6 +75,50 @@ def test_scores_that_know_nothing_all_get_the_base_rate() -> None:
     [(_, probability)] = fitted.knots
     assert probability == pytest.approx(fitted.base_rate, abs=0.05)
     assert fitted.method.startswith("base rate")
+    assert not fitted.informative
+
+
+def test_a_score_that_stops_knowing_after_the_fit_is_not_informative() -> None:
+    outcome = Outcome(horizon_bars=1, costs=TradingCosts())
+    knowing = noisy(skill=0.8)
+    scores = knowing.scores.copy()
+    scores[3_600:] = 1.0 - scores[3_600:]
+    fitted = calibrate([replace(knowing, scores=scores)], outcome, HOUR_S)
+    assert fitted is not None
+    assert fitted.method.startswith("isotonic")
+    assert fitted.brier > fitted.base_rate_brier
+    assert not fitted.informative
+
+
+def test_the_symbols_are_those_that_were_decided_on() -> None:
+    outcome = Outcome(horizon_bars=1, costs=TradingCosts())
+    flat = replace(noisy(), symbol="ETH", targets=np.zeros(6_000))
+    fitted = calibrate([replace(noisy(), symbol="LTC"), flat, noisy()], outcome, HOUR_S)
+    assert fitted is not None
+    assert fitted.symbols == ("LTC", "BTC")
+
+
+def test_the_event_says_from_which_position() -> None:
+    assert "position of the policy's own account at that time" in OUTCOME.event
+
+
+def test_an_outcome_across_a_hole_is_missing() -> None:
+    decided = rollout([100.0, 101.0, 102.0, 103.0, 104.0, 105.0], [1.0] * 6)
+    holed = decided.close_times_s + np.array([0, 0, 0, 48, 48, 48]) * HOUR_S
+    judged = OUTCOME.judge(replace(decided, close_times_s=holed), HOUR_S)
+    assert judged.times_s.tolist() == [0, 51 * HOUR_S]
+
+
+def test_decisions_are_held_out_one_horizon_of_time_after_the_fit_across_a_hole() -> None:
+    times_s = np.array([0, 1, 2, 3, 50, 51, 52, 53, 54, 55]) * HOUR_S
+    fit, held_out = Judged(times_s=times_s, scores=np.zeros(10), events=np.zeros(10)).split(2 * HOUR_S)
+    assert held_out.times_s.min() - fit.times_s.max() > 2 * HOUR_S
+
+
+def test_levels_in_any_order_are_calibrated() -> None:
+    outcome = Outcome(horizon_bars=1, costs=TradingCosts())
+    mixed = replace(noisy(skill=0.8), targets=np.tile([1.0, 0.5], 3_000))
+    assert calibrate([mixed], outcome, HOUR_S) is not None
 
 
 def test_what_happens_after_the_split_changes_the_judgement_but_not_the_fit() -> None:

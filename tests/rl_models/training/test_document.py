@@ -33,11 +33,26 @@ def test_it_names_the_command_and_the_data(manifest: Manifest) -> None:
         assert word in text
 
 
-@pytest.mark.parametrize(("brier", "verdict"), [(0.20, "better than"), (0.26, "no better than")])
-def test_it_compares_the_brier_score_with_that_of_the_base_rate(manifest: Manifest, brier: float, verdict: str) -> None:
-    calibrated = replace(manifest, calibration=replace(CALIBRATION, brier=brier))
-    assert f"| {verdict} the base rate |" in write_document([calibrated], "figure.svg")
+def test_it_says_that_a_calibration_no_better_than_the_base_rate_is_not_served(manifest: Manifest) -> None:
+    useless = replace(manifest, calibration=replace(CALIBRATION, brier=0.26, informative=False))
+    text = write_document([useless], "figure.svg")
+    assert "| 0.260 | 0.250 | 0.020 | 0.500 | no better than the base rate |" in text
+    assert "- ppo-btc-1h: gives no confidence (`uncalibrated`): it is no better than the base rate." in text
+
+
+def test_it_names_the_symbols_that_a_better_one_gives_confidence_for(manifest: Manifest) -> None:
+    text = write_document([manifest], "figure.svg")
+    assert "| better than the base rate |" in text
+    assert "- ppo-btc-1h: gives confidence for BTC." in text
+
+
+def test_it_says_from_which_position_decisions_were_judged(manifest: Manifest) -> None:
+    assert "from the position that the policy's own account had at that time, not from flat" in write_document(
+        [manifest], "figure.svg"
+    )
 
 
 def test_a_bundle_without_calibration_is_said_to_have_none(manifest: Manifest) -> None:
-    assert "ppo-btc-1h: uncalibrated" in write_document([replace(manifest, calibration=None)], "figure.svg")
+    assert "ppo-btc-1h: gives no confidence (`uncalibrated`): there were too few" in write_document(
+        [replace(manifest, calibration=None)], "figure.svg"
+    )

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import pytest
 
 from rl_models.bundle import Bundle, load_bundle
 from rl_models.normaliser import Normaliser
+from rl_models.semantics import DiscreteExposure
+from rl_models.training.bar_file import BarFile
+from rl_models.training.history import Series
 from rl_models.training.import_policy import add_import_arguments, run_import
 from rl_models.training.parity import raw_observations
 from tests.fakes.bars import random_bars
@@ -27,7 +31,12 @@ features:
 """
 N_FEATURES = 5
 BARS = random_bars(2_000)
-UNSEEN = random_bars(2_500, seed=8)
+UNSEEN = BarFile(
+    name="unseen.csv",
+    sha256="ab" * 32,
+    findings=(),
+    series=Series(symbol="BTC", timeframe_s=3600, bars=random_bars(2_500, seed=8)),
+)
 Import = Callable[..., Path]
 
 
@@ -38,10 +47,10 @@ def import_file(tmp_path: Path) -> Import:
     parser = argparse.ArgumentParser()
     add_import_arguments(parser)
 
-    def run(policy: Path, algorithm: str, actions: str, *more: str, unseen: object = None) -> Path:
+    def run(policy: Path, algorithm: str, actions: str, *more: str, unseen: BarFile | None = None) -> Path:
         words = [str(policy), "--algorithm", algorithm, f"--actions={actions}", "--timeframe", "1h", "--symbol", "BTC"]
         words += ["--schema", str(schema), "--name", "imported", "--out", str(tmp_path / "bundles"), *more]
-        return run_import(parser.parse_args(words), simulated=BARS, unseen=unseen)  # type: ignore[arg-type]
+        return run_import(parser.parse_args(words), simulated=BARS, unseen=unseen)
 
     return run
 
@@ -165,12 +174,31 @@ def test_unseen_bars_fit_the_calibration(tmp_path: Path, import_file: Import) ->
     assert manifest.calibration is not None
     assert manifest.calibration.n >= 200
     assert manifest.calibration.horizon_bars == 24
-    assert manifest.provenance["calibrated_on"]["bars"] == len(UNSEEN)
+    calibrated_on = manifest.provenance["calibrated_on"]
+    assert isinstance(calibrated_on, dict)
+    assert (calibrated_on["file"], calibrated_on["sha256"], calibrated_on["bars"]) == ("unseen.csv", "ab" * 32, 2_500)
+    assert (calibrated_on["first"], calibrated_on["symbol"]) == ("2020-09-13T12:00Z", "BTC")
+
+
+def test_a_calibration_is_of_the_symbol_of_its_bars_alone(tmp_path: Path, import_file: Import) -> None:
+    zipped = saved(untrained("PPO", N_FEATURES), tmp_path)
+    manifest = load_bundle(import_file(zipped, "PPO", LEVELS, "--symbol", "ETH", unseen=UNSEEN)).manifest
+    assert manifest.symbols == ("BTC", "ETH")
+    assert manifest.calibration is not None
+    assert manifest.calibration.symbols == ("BTC",)
 
 
 def test_too_few_unseen_bars_leave_the_bundle_uncalibrated(tmp_path: Path, import_file: Import) -> None:
-    path = import_file(saved(untrained("PPO", N_FEATURES), tmp_path), "PPO", LEVELS, unseen=UNSEEN[:300])
-    assert load_bundle(path).manifest.calibration is None
+    few = replace(UNSEEN, series=replace(UNSEEN.series, bars=UNSEEN.series.bars[:300]))
+    path = import_file(saved(untrained("PPO", N_FEATURES), tmp_path), "PPO", LEVELS, unseen=few)
+    manifest = load_bundle(path).manifest
+    assert manifest.calibration is None
+    assert "calibrated_on" not in manifest.provenance
+
+
+def test_the_first_output_may_mean_the_largest_exposure(tmp_path: Path, import_file: Import) -> None:
+    path = import_file(saved(untrained("PPO", N_FEATURES), tmp_path), "PPO", "1,0,0.5", unseen=UNSEEN)
+    assert load_bundle(path).manifest.action == DiscreteExposure(levels=(1.0, 0.0, 0.5))
 
 
 def test_an_onnx_network_is_imported_as_it_is(tmp_path: Path, import_file: Import) -> None:

@@ -33,5 +33,11 @@ def test_turnover_is_per_day_and_exposure_is_the_mean_target() -> None:
 
 
 def test_putting_drift_back_is_not_counted_as_an_action() -> None:
-    path = follow(np.array([0.5, 0.5, 1.0, 0.0]), np.array([0.001, 0.001, 0.001, 0.0]), FREE)
+    path = follow(np.array([0.5, 0.5, 1.0, 0.0]), np.array([0.2, 0.2, 0.2, 0.0]), FREE)
     assert action_mix(path) == {"BUY": 0.5, "SELL": 0.25, "HOLD": 0.25}
+
+
+def test_keeping_what_drifted_and_then_putting_it_back_are_no_actions() -> None:
+    drifted = 0.5 * 1.2 / 1.1
+    path = follow(np.array([0.5, drifted, 0.5, 0.0]), np.array([0.2, 0.0, 0.0, 0.0]), FREE)
+    assert action_mix(path) == {"BUY": 0.25, "SELL": 0.25, "HOLD": 0.5}

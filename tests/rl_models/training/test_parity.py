@@ -44,7 +44,7 @@ def test_actions_of_a_range_are_equal_within_a_thousandth_of_it() -> None:
     [
         ({"observations": ROWS}, "expected the arrays"),
         ({"observations": ROWS, "actions": np.zeros(299)}, "no pairs"),
-        ({"observations": ROWS[:0], "actions": np.zeros(0)}, "no pairs"),
+        ({"observations": ROWS[:0], "actions": np.zeros(0)}, "empty"),
         ({"observations": ROWS[:, :3], "actions": np.zeros(300)}, "the network takes 4 features"),
         ({"observations": ROWS, "actions": np.zeros(300), "action_masks": np.ones((300, 2))}, "do not fit"),
         ({"observations": ROWS, "actions": np.full(300, 7)}, r"0\.0% of 300 recorded actions agree"),

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from rl_models.bundle import write_bundle
+from rl_models.training.page import write_page
 from rl_models.training.report_command import add_report_arguments, run_report
-from tests.fakes.bundles import constant_onnx, policy_manifest
+from tests.fakes.bundles import CALIBRATION, constant_onnx, policy_manifest
 from tests.fakes.results import PROVENANCE
 from trading.errors import BundleRefused
 
@@ -47,3 +48,10 @@ def test_the_page_fetches_nothing(root: Path, tmp_path: Path) -> None:
 def test_a_folder_without_trained_bundles_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(BundleRefused, match="rl_models train"):
         report(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("informative", "said"), [(True, "Served."), (False, "Not served: it is no better than")])
+def test_the_page_says_whether_confidence_is_served(informative: bool, said: str) -> None:
+    calibration = replace(CALIBRATION, informative=informative)
+    manifest = replace(policy_manifest("ppo-btc-1h"), provenance=PROVENANCE.to_json(), calibration=calibration)
+    assert said in write_page([manifest])

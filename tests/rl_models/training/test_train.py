@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from rl_models.bundle import Bundle, load_bundle
+from rl_models.training.bar_file import BarFile
 from rl_models.training.history import Series
 from rl_models.training.provenance import Provenance, provenance_from_json
-from rl_models.training.train_command import BarFile, add_train_arguments, run_train
+from rl_models.training.train_command import add_train_arguments, run_train
 from tests.fakes.bars import random_bars
 from tests.fakes.market import HOUR_S
-from trading.errors import BundleRefused, DatasetRefused
+from trading.errors import BundleRefused, DatasetRefused, OperatorNeeded
 
 BARS = random_bars(3_600)
 FILE = BarFile(
@@ -99,6 +100,32 @@ def test_too_few_bars_are_refused_with_the_reason(tmp_path: Path) -> None:
     short = replace(FILE, series=replace(FILE.series, bars=BARS[:900]))
     with pytest.raises(DatasetRefused, match="too few"):
         trained(tmp_path, file=short)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--levels", "0,2"), "-1..1"),
+        (("--seeds", "1", "1"), "each once"),
+        (("--folds", "1000"), "too few"),
+        (("--horizon", "100000"), "too few"),
+        (("--version", "A B"), "--version"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is(
+    words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(OperatorNeeded, match=said):
+        trained(tmp_path, *words, "--timesteps", "1000000000")
+
+
+def test_a_symbol_that_no_test_sees_is_refused(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_train_arguments(parser)
+    early = replace(FILE, series=Series(symbol="ETH", timeframe_s=HOUR_S, bars=BARS[:1_800]))
+    late = replace(FILE, series=Series(symbol="BTC", timeframe_s=HOUR_S, bars=random_bars(9_000)))
+    with pytest.raises(DatasetRefused, match="ETH has no bars in any test"):
+        run_train(parser.parse_args(["--data", "BTC=bars.csv", "--out", str(tmp_path)]), [late, early], "the command")
 
 
 def test_files_of_different_timeframes_are_refused(tmp_path: Path) -> None:
