@@ -22,7 +22,8 @@ $(VENV)/dev.done: $(VENV)/serve.done deploy/dev.lock
 	$(PIP) --require-hashes -r deploy/dev.lock
 	@touch $@
 
-# torch is pinned by version, not by hash: its CPU and CUDA builds carry the same number.
+# torch is pinned by version, not by hash, and what only its CUDA build needs is left out: CPU and CUDA builds carry
+# the same number.
 $(VENV)/train.done: $(VENV)/serve.done deploy/train.lock
 	$(PIP) -r deploy/train.lock
 	@touch $@
@@ -62,8 +63,7 @@ lock: $(VENV)/serve.done ## resolve the locks again
 	$(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/serve.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev -c deploy/serve.lock --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/dev.lock
 	$(BIN)/uv pip compile pyproject.toml --extra train -c deploy/serve.lock --python-version 3.11 --no-header --no-annotate --quiet \
-		$${PIP_FIND_LINKS:+--find-links $$PIP_FIND_LINKS} -o deploy/train.lock
-	sed -i 's/+cpu$$//' deploy/train.lock
+		| awk 'NR == FNR {served[$$1]; next} !($$1 in served) && !/^(nvidia|cuda|triton)/ {print $$1}' deploy/serve.lock - > deploy/train.lock
 
 clean: ## remove the virtual environment and local state
 	rm -rf $(VENV) .data

@@ -15,7 +15,7 @@ from adapters.ohlcv_files import read_ohlcv
 from adapters.simulated_market import SimulatedMarket, Simulation
 from adapters.simulated_prices import GENESIS_S
 from rl_models.shelf import SHIPPED_BUNDLES, find_bundles
-from trading.errors import OperatorNeeded, ServiceError
+from trading.errors import BundleRefused, OperatorNeeded, ServiceError
 from trading.vocabulary import Bar
 
 if TYPE_CHECKING:
@@ -89,11 +89,15 @@ def verify(argv: Sequence[str]) -> None:
     if missing:
         raise OperatorNeeded(f"no such directory: {', '.join(missing)}")
     shelf = find_bundles(roots or [OWN_BUNDLES, SHIPPED_BUNDLES])
+    refused = [f"{refusal.path}: {refusal.reason}" for refusal in shelf.refusals]
     for candidate in shelf.candidates:
-        shelf.open(candidate)
-        print(f"{candidate.tag} {candidate.digest}")
-    if shelf.refusals:
-        raise OperatorNeeded("\n".join(f"{refusal.path}: {refusal.reason}" for refusal in shelf.refusals))
+        try:
+            shelf.open(candidate)
+            print(f"{candidate.tag} {candidate.digest}")
+        except BundleRefused as error:
+            refused.append(f"{candidate.path}: {error}")
+    if refused:
+        raise OperatorNeeded("\n".join(refused))
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {

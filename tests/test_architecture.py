@@ -68,3 +68,11 @@ def test_the_version_is_the_same_everywhere() -> None:
 
     assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
     assert f"## {VERSION}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_imports_land_where_the_service_looks() -> None:
+    options = pytest.importorskip("rl_models.training.options", reason="needs the train extra")
+    from settings import Settings
+    from wiring.models import IMPORTED
+
+    assert Settings.model_fields["data_dir"].default / IMPORTED == options.OWN_BUNDLES

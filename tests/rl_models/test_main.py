@@ -1,5 +1,6 @@
 """The commands for policies, as they are typed."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rl_models.__main__ import COMMANDS, command_line, main
-from tests.fakes.bundles import write_policy
+from rl_models.bundle import write_bundle
+from tests.fakes.bundles import ensemble_manifest, write_policy
 from tests.fakes.sb3 import LEVELS, saved, untrained
 
 
@@ -38,6 +40,19 @@ def test_verify_lists_whole_bundles_and_fails_for_a_damaged_one(
     said = capsys.readouterr()
     assert "whole:1 sha256:" in said.out
     assert "policy.onnx is damaged" in said.err
+
+
+def test_verify_names_the_ensemble_whose_member_is_missing_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members = [write_policy(tmp_path, name, [0.0, 0.0, 1.0]) for name in ("bull", "bear")]
+    write_bundle(tmp_path, ensemble_manifest(members), None)
+    shutil.rmtree(tmp_path / "bear")
+    write_policy(tmp_path, "later", [0.0, 0.0, 1.0])
+    assert main(["verify", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "crowd/1: member bear:1 is missing" in said.err
+    assert "later:1 sha256:" in said.out
 
 
 def test_a_zip_becomes_a_bundle_in_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
