@@ -36,6 +36,10 @@ PASSED_ON = frozenset({*reports.PATHS, "/livez", "/readyz", "/healthz", "/schema
 # Access logs are off: they write line breaks of the path as they come, and for a runner a line per decision.
 QUIET: dict[str, Any] = {"logging": {"access": {"enabled": False}}, "metrics": {"enabled": False}}
 
+# BentoML's client closes its session after 100 calls or 300 s, also under the calls that are still waiting for their
+# answer: here it keeps the session.
+RUNNER: dict[str, Any] = {**QUIET, "workers": 1, "runner_connection": {"max_requests": 2**62, "max_age": 1e12}}
+
 # The body of each API method, by the method's name: the door validates it and calls the method.
 BODIES: dict[str, type[BaseModel]] = {"predict": PredictRequest}
 # How far ahead of our clock a caller's clock may be.
@@ -59,7 +63,7 @@ def _methods_by_route(service: Any) -> dict[str, str]:
     return {method.route: name for name, method in service.apis.items()}
 
 
-@bentoml.service(name="rl_policy", workers=1, **QUIET)
+@bentoml.service(name="rl_policy", **RUNNER)
 class RLPolicy:
     """Runner of the RL policy: observations in, advice out. In each worker, or one process behind `bentoml.depends`."""
 
@@ -73,7 +77,7 @@ class RLPolicy:
         return answer_policy(self.models, digest, observations, exposure)
 
 
-@bentoml.service(name="fallback_model", workers=1, **QUIET)
+@bentoml.service(name="fallback_model", **RUNNER)
 class FallbackModel:
     """Runner of the rule that answers for everybody without, or instead of, the policy."""
 

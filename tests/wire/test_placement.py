@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,17 @@ def test_a_repeated_question_is_answered_from_the_cache_and_judged_anew(apart: S
     answers = [apart.post("/api/v1/predict", REQUEST).json() for _ in range(12)]
     assert any(answer["cached"] for answer in answers)
     assert len({answer["request_id"] for answer in answers}) == len(answers)
+
+
+def test_calls_at_once_never_lose_their_connection_to_the_runner(apart: Served) -> None:
+    def ask(number: int) -> str:
+        # Another confidence is another question: none of these comes from the cache.
+        signal = REQUEST["signal_data"] | {"confidence": number / 1000}
+        answer = apart.post("/api/v1/predict", REQUEST | {"signal_data": signal}).json()
+        return str(answer["experiment"]["reason"])
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(ask, range(600))) == {"hash"}
 
 
 def test_a_policy_that_hangs_is_answered_by_the_rule_within_the_deadline(apart: Served) -> None:
