@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from settings import Settings, read_settings
-from trading.errors import BundleRefused, OperatorNeeded
+from trading.errors import OperatorNeeded
 from wiring.markets import look_at_market, market_notes
-from wiring.models import find_models, follow_models
+from wiring.models import find_models, follow_models, require_timeframe
 
 CONNECT_S = 1.0
 EARLIEST_PLAUSIBLE_S = 1_767_225_600  # 2026-01-01: a clock before this was never set
@@ -88,9 +88,7 @@ def _bundles(settings: Settings) -> Iterator[Finding]:
     for refusal in find_models(settings).refusals:
         yield Finding(mark="note", subject="bundles", text=f"{refusal.path} is not used: {refusal.reason}")
     model = follow_models(settings, answers_here=True).current
-    timeframe_s = look_at_market(settings).timeframe_s
-    if model.manifest.timeframe_s != timeframe_s:
-        raise BundleRefused(f"{model.manifest.name} needs bars of {model.manifest.timeframe_s} s, not {timeframe_s} s")
+    require_timeframe(model, look_at_market(settings))
     yield _ok("bundles", f"{model.manifest.name}:{model.manifest.version} verified, {model.digest}")
 
 

@@ -18,7 +18,7 @@ from rl_models.remote import RemotePolicy
 from rl_models.shelf import SHIPPED_BUNDLES, Shelf, find_bundles
 from settings import Placement, Settings
 from trading.errors import BundleRefused, InvalidSetting, PolicyFailed
-from trading.ports import Policy
+from trading.ports import Market, Policy
 from trading.vocabulary import Advice, Reading
 from wiring.markets import look_at_market
 
@@ -116,12 +116,19 @@ class PolicyOfTheDay:
         return CachedPolicy(remote, self._live, ttl_s=self._cache_ttl_s)
 
 
+def require_timeframe(model: Model, market: Market) -> None:
+    """Raises BundleRefused unless the model decides on bars as long as this market's."""
+    if model.manifest.timeframe_s != market.timeframe_s:
+        raise BundleRefused(
+            f"{model.manifest.name} decides on bars of {model.manifest.timeframe_s} s, "
+            f"the market has bars of {market.timeframe_s} s (MARKET_TIMEFRAME_S or another file)"
+        )
+
+
 def activate(settings: Settings, name: str) -> Model:
     """Verify a bundle and make it the active one of DATA_DIR. Raises BundleRefused, and then nothing has changed."""
     model = open_model(settings, name, answers_here=True)
-    timeframe_s = look_at_market(settings).timeframe_s
-    if model.manifest.timeframe_s != timeframe_s:
-        raise BundleRefused(f"{name} decides on bars of {model.manifest.timeframe_s} s, the market has {timeframe_s} s")
+    require_timeframe(model, look_at_market(settings))
     ActiveModelFile(settings.data_dir).write(f"{model.manifest.name}:{model.manifest.version}")
     return model
 

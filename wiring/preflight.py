@@ -3,9 +3,9 @@
 import logging
 
 from settings import Settings
-from trading.errors import BundleRefused, OperatorNeeded
+from trading.errors import OperatorNeeded
 from wiring.markets import market_notes, open_market
-from wiring.models import follow_models
+from wiring.models import follow_models, require_timeframe
 
 log = logging.getLogger("rl_service.preflight")
 
@@ -21,9 +21,4 @@ def preflight(settings: Settings) -> None:
         log.warning("market data: %s", note)
     if market.ended():
         log.warning("this replay has ended; remove %s/market-clock-*.json to start it again", settings.data_dir)
-    model = follow_models(settings, answers_here=True).current
-    if model.manifest.timeframe_s != market.timeframe_s:
-        raise BundleRefused(
-            f"RL_MODEL {model.manifest.name} decides on bars of {model.manifest.timeframe_s} s, "
-            f"the market has bars of {market.timeframe_s} s (MARKET_TIMEFRAME_S or another file)"
-        )
+    require_timeframe(follow_models(settings, answers_here=True).current, market)

@@ -13,12 +13,11 @@ from rl_models.active import ActiveModel
 from rl_models.live import LiveFeatures
 from settings import Settings
 from trading.desk import Advisers, Desk
-from trading.errors import BundleRefused
 from trading.exposure import SPOT
 from trading.gate import Limits
 from trading.ports import Market, Policy
 from wiring.markets import open_market
-from wiring.models import Model, PolicyCall, PolicyOfTheDay
+from wiring.models import Model, PolicyCall, PolicyOfTheDay, require_timeframe
 from wiring.runners import RemoteRule, RuleCall
 
 log = logging.getLogger("rl_service.worker")
@@ -52,7 +51,7 @@ class Worker:
         self.settings = settings
         self.market: Market = open_market(settings)
         self.models = models
-        models.require(self._check_timeframe)
+        models.require(lambda model: require_timeframe(model, self.market))
         self.metrics = Metrics()
         self.live = LiveFeatures(self.market, models.current.networks)
         self.experiment = open_experiment(settings)
@@ -104,13 +103,6 @@ class Worker:
         last_close_s = market.now_s() // market.timeframe_s * market.timeframe_s
         until_close_s = market.wall_time_s(last_close_s + market.timeframe_s) - time.time()
         return min(max(until_close_s + SETTLE_S, SETTLE_S), REFRESH_S)
-
-    def _check_timeframe(self, model: Model) -> None:
-        if model.manifest.timeframe_s != self.market.timeframe_s:
-            raise BundleRefused(
-                f"{model.manifest.name} decides on bars of {model.manifest.timeframe_s} s, "
-                f"this market has bars of {self.market.timeframe_s} s"
-            )
 
 
 def open_experiment(settings: Settings) -> Experiment:

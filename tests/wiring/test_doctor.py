@@ -160,7 +160,7 @@ def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_model_for_other_bars_than_the_markets_is_told(tmp_path: Path) -> None:
     finding = verdict(with_bundle(tmp_path, market_timeframe_s=60))
     assert finding.failed
-    assert "needs bars of 3600 s, not 60 s" in finding.text
+    assert "decides on bars of 3600 s, the market has bars of 60 s" in finding.text
 
 
 def test_a_damaged_record_of_the_active_model_is_told(tmp_path: Path) -> None:

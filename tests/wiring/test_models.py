@@ -150,7 +150,7 @@ def test_a_damaged_bundle_is_not_activated(setup: Settings, root: Path) -> None:
 
 def test_a_bundle_for_other_bars_than_the_markets_is_not_activated(setup: Settings, root: Path) -> None:
     write(root, "quick", timeframe_s=60)
-    assert "bars of 60 s, the market has 3600 s" in refused_activation(setup, "quick")
+    assert "bars of 60 s, the market has bars of 3600 s" in refused_activation(setup, "quick")
 
 
 BARS = random_bars(60)
