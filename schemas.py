@@ -1,13 +1,27 @@
-"""The wire: requests and responses as pydantic models, to and from our own words."""
+"""The wire: requests and responses as pydantic models, to and from our own words.
+
+Longer than other files: whoever asks what the wire is finds all of it in one place.
+"""
 
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated
+from operator import attrgetter
+from typing import Annotated, Literal, Protocol, TypeVar, cast
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
+from trading.agents import (
+    ENSEMBLE,
+    Agent,
+    AgentCommand,
+    AgentConfig,
+    AgentLimits,
+    AgentState,
+    ExecutionMode,
+    StartResult,
+)
 from trading.vocabulary import (
     Action,
     Arm,
@@ -22,6 +36,11 @@ from trading.vocabulary import (
 )
 
 SYMBOL_MAX_LENGTH = 32
+Member = TypeVar("Member")
+
+# The one spelling of each length of bar that may be asked for.
+Timeframe = Literal["1m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"]
+UNITS_S = {"d": 86_400, "h": 3600, "m": 60}
 
 
 def _iso_only(value: object) -> object:
@@ -34,6 +53,11 @@ def _iso_only(value: object) -> object:
 ISO_PATTERN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 IsoTime = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_iso_only)]
 Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Amount = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
+UserId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@-]+$")]
+Symbol = Annotated[str, Field(min_length=1, max_length=SYMBOL_MAX_LENGTH, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+# Visible ASCII: what a header can carry.
+IdempotencyKey = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")]
 
 
 @lru_cache(maxsize=1024)
@@ -82,8 +106,8 @@ class MarketQuote(WireRequest):
 class PredictRequest(WireRequest):
     """A signal that asks for a decision."""
 
-    user_id: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@-]+$")
-    symbol: str = Field(min_length=1, max_length=SYMBOL_MAX_LENGTH, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
+    user_id: UserId
+    symbol: Symbol
     signal_data: SignalData
     market_data: MarketQuote | None = None
     timestamp: IsoTime | None = Field(None, description="Time of the signal.")
@@ -91,6 +115,13 @@ class PredictRequest(WireRequest):
     timeout_seconds: float | None = Field(
         None, gt=0, le=30, allow_inf_nan=False, description="Deadline; PREDICTION_TIMEOUT_SECONDS when not given."
     )
+    idempotency_key: IdempotencyKey | None = Field(
+        None, description="The same key again gets the same answer; also as the header Idempotency-Key."
+    )
+
+
+class AsyncPredictRequest(PredictRequest):
+    """A signal that asks for a decision later."""
 
 
 class PredictParams(TypedDict):
@@ -103,6 +134,7 @@ class PredictParams(TypedDict):
     timestamp: datetime | None
     priority: int
     timeout_seconds: float | None
+    idempotency_key: str | None
 
 
 def to_signal(params: PredictParams) -> Signal:
@@ -125,6 +157,126 @@ def to_signal(params: PredictParams) -> Signal:
 
 def _unix_s(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
+
+
+def to_params(request: PredictRequest) -> PredictParams:
+    """The fields of a request, as an API method gets them."""
+    return {
+        "user_id": request.user_id,
+        "symbol": request.symbol,
+        "signal_data": request.signal_data,
+        "market_data": request.market_data,
+        "timestamp": request.timestamp,
+        "priority": request.priority,
+        "timeout_seconds": request.timeout_seconds,
+        "idempotency_key": request.idempotency_key,
+    }
+
+
+class AgentLimitsBody(WireRequest):
+    """Bounds on the orders of one agent; what is not given has no bound of its own."""
+
+    max_notional_usd: Amount | None = Field(None, description="Value of one order, USD.")
+    max_orders_per_minute: int | None = Field(None, ge=1, le=10_000)
+    max_open_orders: int | None = Field(None, ge=1, le=10_000)
+    max_daily_loss_usd: Amount | None = None
+
+
+class AgentConfigBody(WireRequest):
+    """How an agent decides."""
+
+    model_type: str = Field(
+        ENSEMBLE,
+        max_length=127,
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}(:[a-z0-9][a-z0-9._-]{0,62})?$",
+        description="ensemble, or the NAME or NAME:VERSION of a bundle.",
+    )
+    confidence_threshold: float | None = Field(
+        None, ge=0, le=1, allow_inf_nan=False, description="What a risk-increasing decision of the policy needs."
+    )
+    symbols: tuple[Symbol, ...] | None = Field(
+        None, min_length=1, max_length=1000, description="Those it may trade; every symbol when not given."
+    )
+    watchlist: tuple[Symbol, ...] | None = Field(
+        None, min_length=1, max_length=1000, description="Another name for symbols."
+    )
+    timeframe: Timeframe | None = Field(None, description="Length of its bars; the market's when not given.")
+    execution: ExecutionMode | None = Field(
+        None, strict=False, description="off, paper or live; paper when not given, as far as EXECUTION_MODE allows it."
+    )
+    capital_usd: Amount | None = Field(None, description="Split over its symbols.")
+    limits: AgentLimitsBody = AgentLimitsBody()
+
+    @model_validator(mode="after")
+    def _each_symbol_once(self) -> "AgentConfigBody":
+        if self.symbols is not None and self.watchlist is not None:
+            raise ValueError("symbols and watchlist mean the same: give one of them")
+        named = self.symbols or self.watchlist or ()
+        if len(set(named)) != len(named):
+            raise ValueError("names a symbol twice")
+        return self
+
+
+class AgentStartRequest(WireRequest):
+    """Start the agent of a user."""
+
+    user_id: UserId
+    config: AgentConfigBody = AgentConfigBody()
+    idempotency_key: IdempotencyKey | None = None
+
+
+class AgentControlRequest(WireRequest):
+    """Pause, resume or stop the agent of a user."""
+
+    user_id: UserId
+    action: AgentCommand = Field(strict=False, description="pause, resume or stop.")
+    idempotency_key: IdempotencyKey | None = None
+
+
+class AgentStartParams(TypedDict):
+    """The fields of an AgentStartRequest, validated, as an API method gets them."""
+
+    user_id: str
+    config: AgentConfigBody
+    idempotency_key: str | None
+
+
+class AgentControlParams(TypedDict):
+    """The fields of an AgentControlRequest, validated, as an API method gets them."""
+
+    user_id: str
+    action: AgentCommand
+    idempotency_key: str | None
+
+
+def to_config(body: AgentConfigBody, *, timeframe_s: int, execution: ExecutionMode) -> AgentConfig:
+    """A configuration in our own words; the last two stand where the caller said nothing (seconds)."""
+    limits = body.limits
+    return AgentConfig(
+        model_type=body.model_type,
+        confidence_threshold=body.confidence_threshold,
+        symbols=tuple(sorted(body.symbols or body.watchlist or ())),
+        timeframe_s=timeframe_s if body.timeframe is None else to_timeframe_s(body.timeframe),
+        execution=execution if body.execution is None else body.execution,
+        capital_usd=body.capital_usd,
+        limits=AgentLimits(
+            max_notional_usd=limits.max_notional_usd,
+            max_orders_per_minute=limits.max_orders_per_minute,
+            max_open_orders=limits.max_open_orders,
+            max_daily_loss_usd=limits.max_daily_loss_usd,
+        ),
+    )
+
+
+def to_timeframe_s(text: Timeframe) -> int:
+    """The length of a bar, seconds."""
+    return int(text[:-1]) * UNITS_S[text[-1]]
+
+
+def spell_timeframe(seconds: int) -> str:
+    """The length of a bar as the wire writes it; `seconds` are whole minutes."""
+    unit = next(unit for unit, length_s in UNITS_S.items() if seconds % length_s == 0)
+    return f"{seconds // UNITS_S[unit]}{unit}"
 
 
 class ExperimentView(TypedDict):
@@ -164,8 +316,14 @@ class Execution(TypedDict):
     client_order_id: str
 
 
-class PredictResponse(TypedDict):
-    """The decision. Built by us from checked values, so a plain dictionary: a model would check them all again."""
+class AgentStateView(TypedDict):
+    """The agent of the user as it was when this was decided."""
+
+    state: AgentState
+
+
+class DecisionView(TypedDict):
+    """A decision. Built by us from checked values, so a plain dictionary: a model would check them all again."""
 
     request_id: str
     user_id: str
@@ -178,39 +336,57 @@ class PredictResponse(TypedDict):
     model_version: str
     fallback_used: bool
     blocked_by: list[BlockReason]
+    agent: AgentStateView | None
     experiment: ExperimentView
     advice: AdviceView
     data_as_of: str | None
     valid_until: str | None
     execution: Execution | None
-    market: MarketSourceView
     cached: bool
+
+
+class PredictResponse(DecisionView):
+    """The decision, with where its bars came from and the time it took since the request was read."""
+
+    market: MarketSourceView
     processing_time_ms: float
 
 
 def to_response(decision: Decision, market: MarketSourceView, *, elapsed_s: float) -> PredictResponse:
-    """A decision as the wire shows it; `elapsed_s` is the time since the request was read."""
-    advice, view, signal = decision.advice, decision.market, decision.signal
+    """A decision as the answer to its request; `elapsed_s` is the time since the request was read."""
+    return {**to_answer(decision), "market": market, "processing_time_ms": round(elapsed_s * 1000.0, 3)}
+
+
+class _Text(Protocol):
+    def __call__(self, member: Member) -> Member: ...
+
+
+# A member of a StrEnum as the plain text it is: that becomes JSON four times as fast.
+_text = cast(_Text, attrgetter("_value_"))
+
+
+def to_answer(decision: Decision) -> DecisionView:
+    """A decision as the wire shows it."""
+    advice, view, signal, agent = decision.advice, decision.market, decision.signal, decision.agent
     return {
         "request_id": decision.request_id,
         "user_id": signal.user_id,
         "symbol": signal.symbol,
         "should_trade": decision.should_trade,
-        "action": decision.action,
+        "action": _text(decision.action),
         "confidence": advice.confidence,
         "reasoning": advice.reasoning,
         "model_used": advice.model,
         "model_version": advice.version,
         "fallback_used": decision.fallback_used,
-        "blocked_by": list(decision.blocked_by),
+        "blocked_by": [_text(reason) for reason in decision.blocked_by],
+        "agent": None if agent is None else {"state": _text(agent.state)},
         "experiment": _experiment_view(decision),
         "advice": _advice_view(decision),
         "data_as_of": None if view is None else iso_time(view.as_of_s),
         "valid_until": None if view is None else iso_time(view.valid_until_s),
         "execution": None,
-        "market": market,
         "cached": advice.cached,
-        "processing_time_ms": round(elapsed_s * 1000.0, 3),
     }
 
 
@@ -218,9 +394,9 @@ def _experiment_view(decision: Decision) -> ExperimentView:
     given = decision.assignment
     return {
         "key": given.experiment,
-        "assigned_arm": given.arm,
-        "served_arm": decision.served_arm,
-        "reason": decision.failure or given.reason,
+        "assigned_arm": _text(given.arm),
+        "served_arm": _text(decision.served_arm),
+        "reason": _text(decision.failure or given.reason),
         "stage": given.stage,
     }
 
@@ -232,10 +408,124 @@ def _advice_view(decision: Decision) -> AdviceView:
         "advised_exposure": advice.target_exposure,
         "position_exposure": decision.position_exposure,
         "clipped": decision.clipped,
-        "confidence_reason": advice.confidence_reason,
+        "confidence_reason": _text(advice.confidence_reason),
         "agreement": advice.agreement,
         "entropy": advice.entropy,
         "regime": None if view is None else view.regime,
+    }
+
+
+class AcceptedView(TypedDict):
+    """An asynchronous prediction that was accepted, or where it is now."""
+
+    request_id: str
+    status: str
+
+
+class AgentLimitsView(TypedDict):
+    """Bounds on the orders of one agent; null is none."""
+
+    max_notional_usd: float | None
+    max_orders_per_minute: int | None
+    max_open_orders: int | None
+    max_daily_loss_usd: float | None
+
+
+class AgentConfigView(TypedDict):
+    """How an agent decides. No `symbols` are every symbol."""
+
+    model_type: str
+    confidence_threshold: float | None
+    symbols: list[str]
+    timeframe: str
+    execution: ExecutionMode
+    capital_usd: float | None
+    limits: AgentLimitsView
+
+
+class AgentSummary(TypedDict):
+    """An agent and since when it is so."""
+
+    user_id: str
+    state: AgentState
+    config: AgentConfigView
+    created_at: str
+    changed_at: str
+
+
+class AgentsPage(TypedDict):
+    """Agents in the order of their users; `next` is the `after` of the next page, null on the last."""
+
+    agents: list[AgentSummary]
+    next: str | None
+
+
+class WarningView(TypedDict):
+    """Something a user should know that is no error."""
+
+    code: str
+    message: str
+
+
+class AgentStarted(AgentSummary):
+    """What starting an agent did."""
+
+    result: StartResult
+    warnings: list[WarningView]
+
+
+class AgentModelView(TypedDict):
+    """The bundle that answers for an agent in the policy's arm.
+
+    Name and version are null with the reason: `loading` for a moment, `refused` (the status says why) or `stopped`.
+    """
+
+    name: str | None
+    version: str | None
+    reason: str | None
+
+
+class AgentView(AgentSummary):
+    """The status of an agent, the same from every worker.
+
+    Counts are those of the journal, null while the store does not answer. `uptime_seconds` is how long it has been
+    running since it was last started or resumed, null when it is not running.
+    """
+
+    last_activity: str | None
+    prediction_count: int | None
+    error_count: int | None
+    uptime_seconds: float | None
+    model: AgentModelView
+
+
+def from_config(config: AgentConfig) -> AgentConfigView:
+    """A configuration as the wire shows it."""
+    limits = config.limits
+    return {
+        "model_type": config.model_type,
+        "confidence_threshold": config.confidence_threshold,
+        "symbols": list(config.symbols),
+        "timeframe": spell_timeframe(config.timeframe_s),
+        "execution": config.execution,
+        "capital_usd": config.capital_usd,
+        "limits": {
+            "max_notional_usd": limits.max_notional_usd,
+            "max_orders_per_minute": limits.max_orders_per_minute,
+            "max_open_orders": limits.max_open_orders,
+            "max_daily_loss_usd": limits.max_daily_loss_usd,
+        },
+    }
+
+
+def to_summary(agent: Agent) -> AgentSummary:
+    """An agent as the wire shows it."""
+    return {
+        "user_id": agent.user_id,
+        "state": agent.state,
+        "config": from_config(agent.config),
+        "created_at": iso_time(agent.created_at_s),
+        "changed_at": iso_time(agent.changed_at_s),
     }
 
 

@@ -3,23 +3,46 @@
 Reads the settings at import, unlike every other module: `bentoml serve` takes address, port and workers from here only.
 """
 
+import asyncio
+import atexit
 import sys
-import time
 from typing import Any, Unpack
 
 import bentoml
 from pydantic import BaseModel
 
-from routes import reports
-from routes.door import ASGIApp, Door, request_id_var
+from routes.asgi import ASGIApp
+from routes.door import Door, request_id_var
+from routes.errors import explain
+from routes.framing import bound_websockets
+from routes.pages import build_pages
 from routes.room import Endpoint, Room
-from schemas import MarketSourceView, PredictParams, PredictRequest, PredictResponse, to_response, to_signal
+from routes.shares import RouteClass
+from routes.sockets import Sockets
+from schemas import (
+    AcceptedView,
+    AgentControlParams,
+    AgentControlRequest,
+    AgentStarted,
+    AgentStartParams,
+    AgentStartRequest,
+    AgentSummary,
+    AsyncPredictRequest,
+    PredictParams,
+    PredictRequest,
+    PredictResponse,
+)
 from settings import Placement, read_settings
-from trading.errors import InvalidField, InvalidSetting, OperatorNeeded
-from wiring import status
+from trading.errors import InvalidSetting, OperatorNeeded
+from wiring import status, worker
+from wiring.drain import drain_on_signal
+from wiring.guard import start_guard
 from wiring.logs import configure_logs
-from wiring.models import follow_models
+from wiring.observation import DoorCounts
+from wiring.on_demand import open_on_demand
+from wiring.orphans import join_supervisor
 from wiring.preflight import preflight
+from wiring.reads import Reads
 from wiring.runners import answer_policy, answer_rule, open_rule
 from wiring.worker import RunnerCalls, Worker
 
@@ -32,7 +55,7 @@ configure_logs(SETTINGS)
 ROOM = Room(max_concurrent=SETTINGS.max_concurrent_requests)
 # What BentoML answers: its probes, and the schema its client asks for. Its index page is not among them (it loads from
 # other hosts), nor are its metrics (they are under every path that was ever asked for).
-PASSED_ON = frozenset({*reports.PATHS, "/livez", "/readyz", "/healthz", "/schema.json", "/docs.json"})
+PASSED_ON = frozenset({"/livez", "/readyz", "/healthz", "/schema.json", "/docs.json"})
 # Access logs are off: they write line breaks of the path as they come, and for a runner a line per decision.
 QUIET: dict[str, Any] = {"logging": {"access": {"enabled": False}}, "metrics": {"enabled": False}}
 
@@ -40,10 +63,14 @@ QUIET: dict[str, Any] = {"logging": {"access": {"enabled": False}}, "metrics": {
 # answer: here it keeps the session.
 RUNNER: dict[str, Any] = {**QUIET, "workers": 1, "runner_connection": {"max_requests": 2**62, "max_age": 1e12}}
 
-# The body of each API method, by the method's name: the door validates it and calls the method.
-BODIES: dict[str, type[BaseModel]] = {"predict": PredictRequest}
-# How far ahead of our clock a caller's clock may be.
-CLOCK_SKEW_S = 5.0
+# Each API method by its name: the body that the door validates before it calls the method, the class whose places it
+# may take, and its status.
+METHODS: dict[str, tuple[type[BaseModel], RouteClass, int]] = {
+    "predict": (PredictRequest, RouteClass.PREDICT, 200),
+    "predict_async": (AsyncPredictRequest, RouteClass.ASYNC, 202),
+    "agents_start": (AgentStartRequest, RouteClass.CONTROL, 200),
+    "agents_control": (AgentControlRequest, RouteClass.CONTROL, 200),
+}
 
 # A base of our own choice, on no distribution that BentoML knows, keeps it from adding compilers and git to the image:
 # everything in the lock installs from wheels.
@@ -55,6 +82,7 @@ class DoorService(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The application uvicorn runs."""
+        bound_websockets()
         ours = frozenset(_methods_by_route(self))
         return Door(super().to_asgi(is_main), ROOM, ours=ours, passed_on=PASSED_ON)
 
@@ -68,12 +96,16 @@ class RLPolicy:
     """Runner of the RL policy: observations in, advice out. In each worker, or one process behind `bentoml.depends`."""
 
     def __init__(self) -> None:
-        self.models = follow_models(SETTINGS, answers_here=True)
+        self.models = open_on_demand(SETTINGS)
+
+    @bentoml.on_startup
+    async def join(self) -> None:
+        """Beat, and end with the supervisor; only where this is a process of its own."""
+        self.pulse = asyncio.create_task(join_supervisor(SETTINGS.data_dir).keep_beating(), name="pulse")
 
     @bentoml.api
     def advise(self, digest: str, observations: dict[str, list[float]], exposure: float) -> dict[str, Any]:
         """Advice of the bundle with this digest: raw float64[n_features] by schema digest, position as exposure."""
-        self.models.refresh()
         return answer_policy(self.models, digest, observations, exposure)
 
 
@@ -83,6 +115,11 @@ class FallbackModel:
 
     def __init__(self) -> None:
         self.rule = open_rule(SETTINGS)
+
+    @bentoml.on_startup
+    async def join(self) -> None:
+        """Beat, and end with the supervisor; only where this is a process of its own."""
+        self.pulse = asyncio.create_task(join_supervisor(SETTINGS.data_dir).keep_beating(), name="pulse")
 
     @bentoml.api
     async def advise(self, reading: dict[str, Any], exposure: float) -> dict[str, Any]:
@@ -114,63 +151,87 @@ class Runners:
     http={"host": SETTINGS.host, "port": SETTINGS.port},
     **QUIET,
 )
-@bentoml.asgi_app(reports.build_app(ROOM))
 class RLService(Runners):
     """Signals in, decisions out."""
 
     def __init__(self) -> None:
-        self.worker = self._open_worker()
-        self.market: MarketSourceView = {"source": self.worker.market.source, "speed": self.worker.market.speed}
+        self.sockets: Sockets | None = None
+        self.worker = self._make_worker()
 
     @bentoml.on_deployment
     @staticmethod
     def check_once() -> None:
         """Refuse to start, once and before any worker, with what cannot work."""
         try:
-            preflight(SETTINGS)
+            atexit.register(preflight(SETTINGS).release)  # until then nobody else may serve this DATA_DIR
         except OperatorNeeded as error:
             sys.exit(f"cannot start: {error}")
+        # Last: the guard lives in the event loop that BentoML is about to run.
+        start_guard(SETTINGS.data_dir)
 
     @bentoml.on_startup
     async def open_room(self) -> None:
         """Warm up, then let requests in."""
+        self.pulse = asyncio.create_task(join_supervisor(SETTINGS.data_dir).keep_beating(), name="pulse")
+        drain_on_signal(self._drain)
         await self.worker.start()
+        endpoints = {path: self._endpoint(name) for path, name in _methods_by_route(RLService).items()}
+        self.sockets = Sockets(ROOM, self._endpoint("predict"), self.worker.bus, max_sockets=SETTINGS.max_sockets)
         ROOM.open(
-            endpoints={
-                path: Endpoint(model=BODIES[name], answer=getattr(self, name))
-                for path, name in _methods_by_route(RLService).items()
-            },
+            endpoints=endpoints,
             reports=status.reports(self.worker),
             not_ready=self.worker.not_ready,
             observer=self.worker.metrics,
+            pages=build_pages(ROOM, Reads(self.worker)),
+            sockets=self.sockets,
         )
 
     @bentoml.on_shutdown
     async def close_room(self) -> None:
-        """Let nobody in and end the loops."""
+        """Let nobody in, and bring what was accepted to where it stays."""
         ROOM.close()
         await self.worker.stop()
 
     @bentoml.api(route="/api/v1/predict", input_spec=PredictRequest)
     async def predict(self, **params: Unpack[PredictParams]) -> PredictResponse:
         """A decision on one signal."""
-        started_s = time.perf_counter()
-        signal = to_signal(params)
-        latest_s = time.time() + CLOCK_SKEW_S
-        if signal.sent_at_s is not None and signal.sent_at_s > latest_s:
-            raise InvalidField("timestamp", "in the future")
-        if signal.quote is not None and signal.quote.at_s is not None and signal.quote.at_s > latest_s:
-            raise InvalidField("market_data.timestamp", "in the future")
-        decision = await self.worker.desk.decide(
-            signal,
-            request_id=request_id_var.get(),
-            budget_s=params["timeout_seconds"] or SETTINGS.prediction_timeout_seconds,
-        )
-        return to_response(decision, self.market, elapsed_s=time.perf_counter() - started_s)
+        key = params["idempotency_key"]
+        if key is None:
+            return await self.worker.predictions.answer(params, request_id=request_id_var.get())
+        return await self.worker.predictions.answer_once(params, key, self.worker.once)  # type: ignore[return-value] # as JSON
 
-    def _open_worker(self) -> Worker:
+    @bentoml.api(route="/api/v1/predict/async", input_spec=AsyncPredictRequest)
+    async def predict_async(self, **params: Unpack[PredictParams]) -> AcceptedView:
+        """Accept a signal; its decision comes later."""
+        return await self.worker.predictions.accept(params, self.worker.queue, self.worker.once)  # type: ignore[return-value] # as JSON
+
+    @bentoml.api(route="/api/v1/agents/start", input_spec=AgentStartRequest)
+    async def agents_start(self, **params: Unpack[AgentStartParams]) -> AgentStarted:
+        """Start, or resume, the agent of a user."""
+        return await self.worker.commands.start(params)  # type: ignore[return-value] # as JSON
+
+    @bentoml.api(route="/api/v1/agents/control", input_spec=AgentControlRequest)
+    async def agents_control(self, **params: Unpack[AgentControlParams]) -> AgentSummary:
+        """Pause, resume or stop the agent of a user."""
+        return await self.worker.commands.control(params)  # type: ignore[return-value] # as JSON
+
+    def _endpoint(self, name: str) -> Endpoint:
+        model, kind, code = METHODS[name]
+        return Endpoint(model=model, answer=getattr(self, name), kind=kind, status=code)
+
+    def _drain(self) -> None:
+        ROOM.drain()
+        self.worker.drain()
+        if self.sockets is not None:
+            self.sockets.drain()
+
+    def _counts(self) -> DoorCounts:
+        return DoorCounts(sockets=0 if self.sockets is None else self.sockets.count, refused=ROOM.shares.refused)
+
+    def _make_worker(self) -> Worker:
+        door = worker.Door(explain=explain, counts=self._counts)
         if SETTINGS.placement is Placement.INLINE:
-            return Worker(SETTINGS, _class_of(RLPolicy)().models, _class_of(FallbackModel)().rule)
+            return Worker(SETTINGS, _class_of(FallbackModel)().rule, door)
 
         async def ask_policy(digest: str, observations: dict[str, list[float]], exposure: float) -> object:
             return await self.rl_policy.to_async.advise(digest=digest, observations=observations, exposure=exposure)
@@ -178,5 +239,4 @@ class RLService(Runners):
         async def ask_rule(reading: dict[str, Any], exposure: float) -> object:
             return await self.fallback_model.to_async.advise(reading=reading, exposure=exposure)
 
-        models = follow_models(SETTINGS, answers_here=False)
-        return Worker(SETTINGS, models, open_rule(SETTINGS), RunnerCalls(policy=ask_policy, rule=ask_rule))
+        return Worker(SETTINGS, open_rule(SETTINGS), door, RunnerCalls(policy=ask_policy, rule=ask_rule))

@@ -12,6 +12,7 @@ from pydantic import (
     AwareDatetime,
     BeforeValidator,
     Field,
+    SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -19,10 +20,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from trading.agents import ExecutionMode
 from trading.errors import InvalidSetting
 
 SYMBOL_PATTERN = r"[A-Z0-9][A-Z0-9._/-]{0,31}"
 HTTP_URL_PATTERN = r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s@]*)?"
+
+REDIS_URL_PATTERN = r"rediss?://([^\s@/]*@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]*)?"
 
 
 class LogLevel(StrEnum):
@@ -73,6 +77,14 @@ def _ip_address(value: str) -> str:
         raise ValueError("must be an IP address, like 127.0.0.1 or 0.0.0.0") from None
 
 
+def _redis_url(value: SecretStr | None) -> SecretStr | None:
+    # The pattern comes first: what urlsplit says of a bad port repeats it.
+    url = "" if value is None else value.get_secret_value()
+    if value is not None and (not re.fullmatch(REDIS_URL_PATTERN, url) or urlsplit(url).port == 0):
+        raise ValueError("must look like redis://:password@host:6379/0")
+    return value
+
+
 HttpUrl = Annotated[str | None, AfterValidator(_http_url)]
 
 
@@ -92,6 +104,18 @@ class Settings(BaseSettings):
     )
     debug: bool = Field(False, description="True logs at debug level whatever LOG_LEVEL says.")
     data_dir: Path = Field(Path(".data"), description="Folder for what must outlive a process.")
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://user:password@host:5432/database; unset: an SQLite file in DATA_DIR."
+    )
+    redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = Field(
+        None, description="redis://:password@host:6379/0, for speed and for pushes between replicas; unset: neither."
+    )
+    journal_retention_days: int = Field(
+        30, ge=1, le=3650, description="Days that decisions are kept one by one (their counts stay), and keyed answers."
+    )
+    result_retention_hours: int = Field(
+        24, ge=24, le=8760, description="Hours that finished asynchronous predictions are kept."
+    )
 
     market_source: MarketSource = Field(MarketSource.SIMULATED, description="simulated or replay.")
     market_symbols: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -124,10 +148,19 @@ class Settings(BaseSettings):
 
     prediction_timeout_seconds: float = Field(5.0, gt=0, le=30, description="Deadline of a prediction.")
     max_concurrent_requests: int = Field(100, ge=1, le=10_000, description="Requests at once in one worker.")
+    max_queue_size: int = Field(1000, ge=1, le=100_000, description="Asynchronous predictions that may wait.")
+    max_sockets: int = Field(1000, ge=1, le=10_000, description="Open WebSockets in one worker.")
+    shutdown_grace_seconds: float = Field(
+        20.0, gt=0, le=300, description="Time that requests under way have to end after SIGTERM."
+    )
     cache_ttl_seconds: float = Field(30.0, gt=0, le=3600, description="Life of a cached advice in process placement.")
     signal_max_age_seconds: float = Field(60.0, gt=0, le=86400, description="Age over which a signal may not trade.")
     max_price_gap: float = Field(
         0.05, gt=0, le=1, description="Distance of a caller's price from the last close that blocks, a fraction."
+    )
+
+    execution_mode: Annotated[ExecutionMode, BeforeValidator(_lower)] = Field(
+        ExecutionMode.PAPER, description="The highest mode an agent may have: off, paper or live."
     )
 
     trading_service_url: HttpUrl = Field(None, description="TradingService; `make doctor` checks it.")

@@ -1,55 +1,151 @@
 """Every Prometheus metric of the service, by name, once. Keeps the port trading.ports.Recorder."""
 
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
 import prometheus_client as prometheus
 from prometheus_client import multiprocess
 
+from adapters.metric_files import undisturbed
+from adapters.tallies import Levels, Tally, Times
 from trading.vocabulary import Decision
 
 SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
+# How often `flush` is to be called: what a worker counted since then is lost when it is killed, and nothing else is.
+FLUSH_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How one worker stands now. What is called total was counted since the process began and never falls.
+
+    `jobs` are the asynchronous predictions of the whole deployment by status, None while that is not known; `agents`
+    those of the whole deployment by state; `refused_totals` the requests that found no place, by their class.
+    """
+
+    journal_queued: int
+    journal_spooled_bytes: int
+    journal_dropped_total: int
+    journal_torn_total: int
+    store_away: bool
+    sockets: int
+    bus_dropped_total: int
+    replays_total: int
+    jobs: Mapping[str, int] | None
+    agents: Mapping[str, int]
+    refused_totals: Mapping[str, int]
+
 
 class Metrics:
-    """Counters and histograms of one process; Prometheus' multiprocess files add the workers up."""
+    """What one process counts; Prometheus' multiprocess files add the workers up.
+
+    `record`, `rejected` and `observe` belong to one thread. What they count is seen once it was flushed.
+    """
 
     def __init__(self) -> None:
-        self._decisions = prometheus.Counter(
+        self._decisions = Tally(
             "rl_service_predictions_total",
             "Decisions by the model that answered, the arm assigned and served, and the action.",
-            ["model", "assigned_arm", "served_arm", "action"],
+            ("model", "assigned_arm", "served_arm", "action"),
         )
-        self._failures = prometheus.Counter(
-            "rl_service_policy_failures_total", "Why the assigned arm did not answer.", ["reason"]
+        self._failures = Tally("rl_service_policy_failures_total", "Why the assigned arm did not answer.", ("reason",))
+        self._blocked = Tally("rl_service_blocked_total", "Decisions that may not be traded, by reason.", ("reason",))
+        self._seconds = Times("rl_service_decision_seconds", "Time from a valid signal to its decision.", SECONDS)
+        self._rejected = Tally(
+            "rl_service_rejected_requests_total", "Requests answered with an error, by its code.", ("code",)
         )
-        self._blocked = prometheus.Counter(
-            "rl_service_blocked_total", "Decisions that may not be traded, by reason.", ["reason"]
+        self._refused = Tally(
+            "rl_service_refused_requests_total", "Requests that found no place, by their class.", ("class",)
         )
-        self._seconds = prometheus.Histogram(
-            "rl_service_decision_seconds", "Time from a valid signal to its decision.", buckets=SECONDS
+        self._dropped = Tally(
+            "rl_service_journal_dropped_decisions_total", "Decisions that neither the store nor the spool could take."
         )
-        self._rejected = prometheus.Counter(
-            "rl_service_rejected_requests_total", "Requests answered with an error, by its code.", ["code"]
+        self._torn = Tally("rl_service_journal_torn_tails_total", "Spools whose last write was cut short, repaired.")
+        self._bus_dropped = Tally("rl_service_bus_dropped_messages_total", "Messages that found no room on the bus.")
+        self._replays = Tally("rl_service_idempotent_replays_total", "Answers given again for the same key.")
+        self._tallies = (
+            *(self._decisions, self._failures, self._blocked, self._rejected, self._refused),
+            *(self._dropped, self._torn, self._bus_dropped, self._replays),
         )
-        self._children: dict[tuple[str, str, str, str], prometheus.Counter] = {}
+        self._gauges = _Gauges()
+        self._flushing = threading.Lock()
 
     def record(self, decision: Decision, *, seconds: float) -> None:
-        """Count one decision; a few microseconds, no input or output."""
-        key = (decision.advice.model, decision.assignment.arm, decision.served_arm, decision.action)
-        counter = self._children.get(key)
-        if counter is None:
-            counter = self._children[key] = self._decisions.labels(*key)
-        counter.inc()
-        self._seconds.observe(seconds)
+        """Count one decision: about a microsecond, no input or output."""
+        self._decisions.add(decision.advice.model, decision.assignment.arm, decision.served_arm, decision.action)
+        self._seconds.add(seconds)
         if decision.failure is not None:
-            self._failures.labels(decision.failure).inc()
+            self._failures.add(decision.failure)
         for reason in decision.blocked_by:
-            self._blocked.labels(reason).inc()
+            self._blocked.add(reason)
 
     def rejected(self, code: str) -> None:
         """Count one request answered with an error."""
-        self._rejected.labels(code).inc()
+        self._rejected.add(code)
+
+    def observe(self, condition: Condition) -> None:
+        """Show how this worker stands now."""
+        self._gauges.show(condition)
+        self._dropped.reach(condition.journal_dropped_total)
+        self._torn.reach(condition.journal_torn_total)
+        self._bus_dropped.reach(condition.bus_dropped_total)
+        self._replays.reach(condition.replays_total)
+        for kind, total in condition.refused_totals.items():
+            self._refused.reach(total, kind)
+
+    def flush(self) -> None:
+        """Make what was counted visible to all workers: every FLUSH_S and at the end. From any thread."""
+        with self._flushing:
+            for tally in self._tallies:
+                tally.flush()
+            self._seconds.flush()
 
     def exposition(self) -> bytes:
-        """Prometheus' text format over all workers of this deployment."""
+        """Prometheus' text format over all workers of this deployment; what others counted is up to FLUSH_S old."""
+        self.flush()
         registry = prometheus.CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return prometheus.generate_latest(registry)
+        collector = multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        with undisturbed(Path(collector._path)):  # the client takes its folder from the environment
+            return prometheus.generate_latest(registry)
+
+
+class _Gauges:
+    # "live": what a dead worker last said goes with its file. "mostrecent": every worker says the same of all.
+    def __init__(self) -> None:
+        self._queued = prometheus.Gauge(
+            "rl_service_journal_queued_decisions",
+            "Decisions that are not durable yet.",
+            multiprocess_mode="livesum",
+        )
+        self._spooled = prometheus.Gauge(
+            "rl_service_journal_spooled_bytes",
+            "Decisions on this machine's disk that the store has not taken yet.",
+            multiprocess_mode="livesum",
+        )
+        self._away = prometheus.Gauge(
+            "rl_service_store_away", "1 while a worker does not reach the store.", multiprocess_mode="livemax"
+        )
+        self._sockets = prometheus.Gauge("rl_service_sockets", "Open WebSockets.", multiprocess_mode="livesum")
+        self._jobs = Levels(
+            prometheus.Gauge(
+                "rl_service_jobs",
+                "Asynchronous predictions that are kept, by status.",
+                ["status"],
+                multiprocess_mode="livemostrecent",
+            )
+        )
+        self._agents = Levels(
+            prometheus.Gauge("rl_service_agents", "Agents by state.", ["state"], multiprocess_mode="livemostrecent")
+        )
+
+    def show(self, condition: Condition) -> None:
+        self._queued.set(condition.journal_queued)
+        self._spooled.set(condition.journal_spooled_bytes)
+        self._away.set(condition.store_away)
+        self._sockets.set(condition.sockets)
+        self._agents.set(condition.agents)
+        if condition.jobs is not None:
+            self._jobs.set(condition.jobs)

@@ -4,10 +4,9 @@ import hashlib
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from adapters.dataset import Dataset, iso
-from adapters.market_clock import ClockFile, ClockTerms, MarketClock
+from adapters.market_clock import ClockTerms, MarketClock
 from trading.errors import DatasetRefused, InvalidSetting, UnknownSymbol
 from trading.vocabulary import Bar
 
@@ -28,30 +27,6 @@ class ReplayMarket:
         self._wall_s = wall_s
         self._timeframe_s = next(iter(self._datasets.values())).timeframe_s
         self._last_close_s = max(dataset.last_close_s for dataset in self._datasets.values())
-
-    @classmethod
-    def open(
-        cls,
-        datasets: Mapping[str, Dataset],
-        *,
-        directory: Path,
-        speed: float,
-        start_s: float | None = None,
-        begin: bool = True,
-        wall_s: Callable[[], float] = time.time,
-    ) -> "ReplayMarket":
-        """The replay that every process with these datasets, speed and start shares through a file in `directory`.
-
-        `start_s` (market time, Unix seconds) None means `default_start_s`. `begin` False only looks: a replay that has
-        not begun stays so. Raises DatasetRefused when the datasets do
-        not go together, InvalidSetting when the start is outside them, OperatorNeeded for the clock's file.
-        """
-        _require_one_timeframe(datasets)
-        start_s = default_start_s(datasets) if start_s is None else start_s
-        _require_start_inside(datasets, start_s)
-        terms = ClockTerms(source=REPLAY, start_market_s=start_s, speed=speed, data_digest=digest(datasets))
-        file = ClockFile(directory, terms)
-        return cls(datasets, file.open(wall_s()) if begin else file.peek(wall_s()), wall_s)
 
     @property
     def source(self) -> str:
@@ -91,6 +66,17 @@ class ReplayMarket:
 
     def ended(self) -> bool:
         return self.now_s() > self._last_close_s
+
+
+def replay_terms(datasets: Mapping[str, Dataset], *, speed: float, start_s: float | None = None) -> ClockTerms:
+    """What every process of the same replay agrees on; `start_s` (market time, Unix seconds) None: `default_start_s`.
+
+    Raises DatasetRefused when the datasets do not go together, InvalidSetting when the start is outside them.
+    """
+    _require_one_timeframe(datasets)
+    start_s = default_start_s(datasets) if start_s is None else start_s
+    _require_start_inside(datasets, start_s)
+    return ClockTerms(source=REPLAY, start_market_s=start_s, speed=speed, data_digest=digest(datasets))
 
 
 def default_start_s(datasets: Mapping[str, Dataset]) -> int:

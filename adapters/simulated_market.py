@@ -5,11 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
-from adapters.market_clock import WALL_CLOCK, ClockFile, ClockTerms, MarketClock
+from adapters.market_clock import ClockTerms, MarketClock
 from adapters.simulated_prices import DAY_S, GENESIS_S, Floats, SimulatedPrices
 from trading.errors import InvalidSetting, UnknownSymbol
 from trading.vocabulary import SIMULATED, Bar
@@ -36,6 +35,20 @@ class Simulation:
         return hashlib.sha256(words.encode()).hexdigest()
 
 
+def simulation_terms(simulation: Simulation, *, speed: float) -> ClockTerms | None:
+    """What every process of the same simulation agrees on; None at speed 1, where all live on the wall clock.
+
+    Raises InvalidSetting for a timeframe that minutes or days do not fit.
+    """
+    if simulation.timeframe_s < 60 or simulation.timeframe_s % 60 or DAY_S % simulation.timeframe_s:
+        raise InvalidSetting(
+            f"timeframe {simulation.timeframe_s} s: a simulated bar is whole minutes long and divides a day"
+        )
+    if speed == 1.0:
+        return None
+    return ClockTerms(source=SIMULATED, start_market_s=None, speed=speed, data_digest=simulation.digest)
+
+
 class SimulatedMarket:
     """Bars made when asked for; the same from every process. Never ends."""
 
@@ -46,31 +59,6 @@ class SimulatedMarket:
         self._prices = {symbol: SimulatedPrices(simulation.seed, symbol) for symbol in simulation.symbols}
         cached_days = max(CACHED_BARS * simulation.timeframe_s // DAY_S, 2) * len(self._prices)
         self._days = lru_cache(maxsize=cached_days)(self._make_day)
-
-    @classmethod
-    def open(
-        cls,
-        simulation: Simulation,
-        *,
-        directory: Path,
-        speed: float,
-        begin: bool = True,
-        wall_s: Callable[[], float] = time.time,
-    ) -> "SimulatedMarket":
-        """The simulation on the wall clock at speed 1; else on the clock that its processes share in `directory`.
-
-        `begin` False only looks: a market that has not begun stays so.
-        Raises InvalidSetting for a timeframe that minutes or days do not fit, OperatorNeeded for the clock's file.
-        """
-        if simulation.timeframe_s < 60 or simulation.timeframe_s % 60 or DAY_S % simulation.timeframe_s:
-            raise InvalidSetting(
-                f"timeframe {simulation.timeframe_s} s: a simulated bar is whole minutes long and divides a day"
-            )
-        if speed == 1.0:
-            return cls(simulation, WALL_CLOCK, wall_s)
-        terms = ClockTerms(source=SIMULATED, start_market_s=None, speed=speed, data_digest=simulation.digest)
-        file = ClockFile(directory, terms)
-        return cls(simulation, file.open(wall_s()) if begin else file.peek(wall_s()), wall_s)
 
     @property
     def source(self) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adapters.market_clock import WALL_CLOCK
 from adapters.ohlcv_files import read_ohlcv
 from adapters.simulated_market import SimulatedMarket, Simulation
 from adapters.simulated_prices import GENESIS_S
@@ -147,7 +148,7 @@ def _read(symbol: str, path: Path, timeframe_s: int | None = None) -> "BarFile":
 def _simulated(timeframe_s: int) -> Sequence[Bar]:
     simulation = Simulation(seed=0, symbols=("BTC",), timeframe_s=timeframe_s)
     end_s = GENESIS_S + SIMULATED_BARS * timeframe_s
-    market = SimulatedMarket.open(simulation, directory=Path(), speed=1.0, wall_s=lambda: end_s)
+    market = SimulatedMarket(simulation, WALL_CLOCK, wall_s=lambda: end_s)
     return market.closed_bars("BTC", after_s=None, limit=SIMULATED_BARS)
 
 

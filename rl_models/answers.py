@@ -54,15 +54,26 @@ class Parts:
     inline_p99_s: float | None
 
 
-def advice(answering: Answering, answer: Answer, exposure: float) -> Advice:
-    """An answer as the desk takes it, its confidence calibrated as the manifest says."""
+def advice(
+    answering: Answering,
+    answer: Answer,
+    exposure: float,
+    *,
+    calibrated: bool = True,
+    digest: str | None = None,
+    observations: Mapping[str, bytes] | None = None,
+) -> Advice:
+    """An answer as the desk takes it, its confidence calibrated as the manifest says.
+
+    `calibrated` False where that calibration says nothing (see `calibrated_symbols`). The last two are as in Advice.
+    """
     manifest = answering.manifest
     if not (math.isfinite(answer.target) and math.isfinite(answer.score)):
         raise PolicyAnsweredNaN(f"{manifest.name}: its answer means no finite exposure")
     confidence, reason = None, ConfidenceReason.UNCALIBRATED
     if abs(answer.target) <= EXPOSURE_STEP:
         reason = ConfidenceReason.FLAT
-    elif manifest.calibration is not None and manifest.calibration.informative:
+    elif calibrated and manifest.calibration is not None and manifest.calibration.informative:
         confidence = manifest.calibration.probability(answer.score)
         reason = ConfidenceReason.CALIBRATED
     return Advice(
@@ -75,7 +86,17 @@ def advice(answering: Answering, answer: Answer, exposure: float) -> Advice:
         reasoning=answering.describe(answer, exposure),
         agreement=answer.agreement,
         entropy=answer.entropy,
+        digest=digest,
+        observations=observations,
     )
+
+
+def calibrated_symbols(manifest: Manifest, *, source: str) -> frozenset[str]:
+    """The symbols for which this bundle can give a confidence on a market of this source; none on a made-up one."""
+    calibration = manifest.calibration
+    if calibration is None or not calibration.informative or source == SIMULATED:
+        return frozenset()
+    return frozenset(calibration.symbols)
 
 
 def where_calibrated(advised: Advice, manifest: Manifest, *, symbol: str, source: str) -> Advice:
@@ -83,9 +104,6 @@ def where_calibrated(advised: Advice, manifest: Manifest, *, symbol: str, source
 
     `source` is that of the market. A flat target has no confidence anywhere and keeps its own reason.
     """
-    calibration = manifest.calibration
-    if advised.confidence is None or calibration is None:
-        return advised
-    if symbol in calibration.symbols and source != SIMULATED:
+    if advised.confidence is None or symbol in calibrated_symbols(manifest, source=source):
         return advised
     return replace(advised, confidence=None, confidence_reason=ConfidenceReason.UNCALIBRATED)

@@ -30,6 +30,7 @@ class Ensemble:
         self._viewers: list[OnnxPolicy] = []
         self._views = [self._view(member) for member in members]
         self._levels = tuple(levels)
+        self._places = {level: place for place, level in enumerate(levels)}
 
     def answers(self, observations: Mapping[str, Float64s], exposures: Sequence[float]) -> list[Answer]:
         """See Answering."""
@@ -90,6 +91,9 @@ class Ensemble:
         return min(tied, key=lambda level: abs(self._levels[level] - exposure))
 
     def _nearest(self, exposure: float) -> int:
+        place = self._places.get(exposure)
+        if place is not None:
+            return place
         distances = [abs(level - exposure) for level in self._levels]
         return distances.index(min(distances))
 

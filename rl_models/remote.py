@@ -1,9 +1,11 @@
 """A policy in another process, as a policy."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Protocol, TypeAlias
 
+from rl_models.advice_cache import AdviceCache, Question
 from rl_models.answers import where_calibrated
 from rl_models.bundle import needed_digests
 from rl_models.live import LiveFeatures
@@ -16,26 +18,57 @@ from trading.vocabulary import Advice, Reading
 Call: TypeAlias = Callable[[dict[str, list[float]], float], Awaitable[object]]
 
 
+class KnownBundle(Protocol):
+    """What is known here of a bundle that answers elsewhere."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The bundle's own."""
+
+    @property
+    def networks(self) -> tuple[Manifest, ...]:
+        """Those of the policies that need observations (see read_manifests)."""
+
+    @property
+    def digest(self) -> str:
+        """Names its content."""
+
+
 class RemotePolicy:
-    """Implements trading.ports.Policy over a call to the process that holds the bundle.
+    """Implements trading.ports.Policy over a call to the process that holds the bundle, and a cache in front of it."""
 
-    `manifest` is that of the bundle, `networks` those of the policies that need observations (see read_manifests).
-    """
-
-    def __init__(self, live: LiveFeatures, manifest: Manifest, networks: Sequence[Manifest], call: Call) -> None:
+    def __init__(self, live: LiveFeatures, bundle: KnownBundle, call: Call, cache: AdviceCache) -> None:
         self._live = live
-        self._manifest = manifest
-        self._digests = needed_digests(networks)
+        self._bundle = bundle
+        self._digests = needed_digests(bundle.networks)
         self._call = call
+        self._cache = cache
 
     async def advise(self, symbol: str, reading: Reading, exposure: float, *, budget_s: float) -> Advice:
         """See Policy. Whatever the call raises on its way becomes PolicyFailed, lateness PolicyTimedOut."""
-        observe = self._live.observe
-        observations = {digest: observe(symbol, digest, reading, exposure).tolist() for digest in self._digests}
-        advised = await ask(self._call(observations, exposure), self._manifest.name, budget_s=budget_s)
-        if (advised.model, advised.version) != (self._manifest.name, self._manifest.version):
-            raise PolicyFailed(f"{advised.model}:{advised.version} answered for {self._manifest.name}")
-        return where_calibrated(advised, self._manifest, symbol=symbol, source=self._live.source)
+        manifest, live = self._bundle.manifest, self._live
+        observed = {digest: live.observe(symbol, digest, reading, exposure) for digest in self._digests}
+        question = Question(
+            bundle=self._bundle.digest,
+            symbol=symbol,
+            as_of_s=live.view(symbol).as_of_s,
+            rows={digest: row.astype("<f8").tobytes() for digest, row in observed.items()},
+            exposure=exposure,
+        )
+        now_s = asyncio.get_running_loop().time
+        until_s = now_s() + budget_s
+        advised = await self._cache.recall(question)
+        cached = advised is not None
+        if advised is None:
+            call = self._call({digest: row.tolist() for digest, row in observed.items()}, exposure)
+            advised = await ask(call, manifest.name, budget_s=max(until_s - now_s(), 0.0))
+        if (advised.model, advised.version) != (manifest.name, manifest.version):
+            raise PolicyFailed(f"{advised.model}:{advised.version} answered for {manifest.name}")
+        if not cached:
+            await self._cache.remember(question, advised)
+        # Neither is kept with the answer: whoever asks has them.
+        advised = replace(advised, cached=cached, digest=question.bundle, observations=question.rows)
+        return where_calibrated(advised, manifest, symbol=symbol, source=live.source)
 
 
 async def ask(call: Awaitable[object], who: str, *, budget_s: float) -> Advice:

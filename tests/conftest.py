@@ -1,7 +1,6 @@
 """What many tests need: the shared data folder, a model store of their own, and a way to fail instead of skip."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,16 +45,14 @@ def shared_data(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def wrk() -> str:
-    """The load generator of the distribution."""
-    command = shutil.which("wrk")
-    if command is None:
-        skip_or_fail("wrk is not installed")
-    return str(command)
-
-
-@pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The service as `make serve` starts it: two workers, the simulated market."""
     with served(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The service with four workers."""
+    with served(tmp_path_factory.mktemp("four"), WORKERS="4") as running:
         yield running

@@ -18,7 +18,9 @@ from rl_models.live import LiveFeatures
 from rl_models.policy import BundlePolicy
 from rl_models.signal_generator import SignalGenerator
 from tests.fakes.served import REQUEST, ROOT, served
+from tests.fakes.settings import settings
 from trading.vocabulary import Action, Advice, Bar, Reading
+from wiring.markets import look_at_market
 
 HOUR_S = 3600
 BARS = 500
@@ -91,8 +93,7 @@ def test_served_predictions_act_as_the_batch_does(bundle: Bundle, tmp_path: Path
     changes = {"MARKET_SPEED": "36000", "RL_MODEL": "ppo-btc-1h", "RL_TRAFFIC_PERCENTAGE": "0.5"}
     with served(tmp_path, **changes) as service:
         answers = collect(service.port)
-    data_dir = tmp_path / "data"
-    after = SimulatedMarket.open(SIMULATION, directory=data_dir, speed=36000.0)
+    after = look_at_market(settings(tmp_path, market_speed=36000.0))
     bars = list(after.closed_bars("BTC", after_s=None, limit=20_000))
     bars = [bar for bar in bars if min(answers) - 2 * bundle.manifest.warmup_bars * HOUR_S <= bar.open_time_s]
     sent = REQUEST["signal_data"]

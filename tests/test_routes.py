@@ -3,21 +3,37 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from routes.door import MAX_BODY_BYTES, Door
-from routes.errors import ERRORS
-from routes.reports import PATHS, build_app
+from routes.errors import ERRORS, rejected_for
+from routes.pages import build_pages
 from routes.room import Endpoint, Reports, Room
+from routes.shares import RouteClass, Shares
 from tests.fakes.asgi import DISCONNECT, App, FakeApp, Message, Reply, Wire, ask
-from trading.errors import InvalidField, UnknownSymbol
+from tests.fakes.pages import FakeReads
+from trading.errors import (
+    FeaturesMissing,
+    IllegalChange,
+    InvalidField,
+    KeyInProgress,
+    KeyReused,
+    NotFound,
+    QueueFull,
+    RequestError,
+    ServiceError,
+    StoreUnavailable,
+    UnknownSymbol,
+)
 
 PATH = "/api/v1/double"
-PASSED_ON = frozenset({"/elsewhere", *PATHS})
+PASSED_ON = frozenset({"/elsewhere", "/readyz"})
+CONTROL_PATH = "/api/v1/control"
+KEYED_PATH = "/api/v1/keyed"
 GOOD = b'{"number": 21}'
 
 
@@ -26,6 +42,12 @@ class Number(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     number: int = Field(ge=0)
+
+
+class Keyed(Number):
+    """A body that may carry an idempotency key."""
+
+    idempotency_key: str | None = None
 
 
 @dataclass
@@ -54,7 +76,7 @@ class House:
 
     @property
     def door(self) -> Door:
-        return Door(self.app, self.room, ours=frozenset({PATH}), passed_on=PASSED_ON)
+        return Door(self.app, self.room, ours=frozenset(self.room.endpoints) | {PATH}, passed_on=PASSED_ON)
 
     async def double(self, number: int) -> dict[str, int]:
         self.asked.append(number)
@@ -64,12 +86,27 @@ class House:
             raise self.error
         return {"doubled": 2 * number}
 
-    def open(self, *, not_ready: Callable[[], list[str]] = list, reports: Reports | None = None) -> "House":
+    async def keyed(self, number: int, idempotency_key: str | None) -> bytes:
+        return b'{"key":"%s"}' % str(idempotency_key).encode()
+
+    def open(
+        self,
+        *,
+        not_ready: Callable[[], list[str]] = list,
+        reports: Reports | None = None,
+        sockets: App | None = None,
+    ) -> "House":
         self.room.open(
-            endpoints={PATH: Endpoint(model=Number, answer=self.double)},
+            endpoints={
+                PATH: Endpoint(model=Number, answer=self.double, kind=RouteClass.PREDICT),
+                CONTROL_PATH: Endpoint(model=Number, answer=self.double, kind=RouteClass.CONTROL, status=202),
+                KEYED_PATH: Endpoint(model=Keyed, answer=self.keyed, kind=RouteClass.PREDICT),
+            },
             reports=reports or {},
             not_ready=not_ready,
             observer=self.observer,
+            pages=build_pages(self.room, FakeReads()),
+            sockets=sockets,
         )
         return self
 
@@ -85,7 +122,8 @@ class House:
 
 @pytest.fixture
 def house() -> House:
-    return House(room=Room(max_concurrent=2)).open()
+    # Five places: one for each class and one for all, so two predictions at once.
+    return House(room=Room(max_concurrent=5)).open()
 
 
 def assert_error(reply: Reply, code: str) -> None:
@@ -120,6 +158,28 @@ def test_the_request_above_the_limit_is_told_to_come_back_in_whole_seconds(house
     assert_error(refused, "too_many_requests")
     assert int(refused.headers["retry-after"]) >= 1
     assert [reply.status for reply in accepted] == [200, 200]
+
+
+def test_of_requests_that_arrive_together_those_above_the_limit_are_refused_unread(house: House) -> None:
+    async def burst() -> list[Reply]:
+        # Nobody waits for anything here: each of them would be done before the next begins.
+        return await asyncio.gather(*(ask(house.door, PATH, body) for body in (GOOD, GOOD, b"{", GOOD)))
+
+    replies = asyncio.run(burst())
+    assert [reply.status for reply in replies] == [200, 200, 429, 429]
+    assert house.asked == [21, 21]
+
+
+def test_a_full_class_keeps_no_other_class_out(house: House) -> None:
+    async def control_in_a_burst() -> list[int]:
+        house.gate = asyncio.Event()
+        crowd = [asyncio.create_task(ask(house.door, PATH, GOOD)) for _ in range(6)]
+        await asyncio.sleep(0)
+        house.gate.set()
+        halt = await ask(house.door, CONTROL_PATH, GOOD)
+        return [halt.status, *[reply.status for reply in await asyncio.gather(*crowd)]]
+
+    assert asyncio.run(control_in_a_burst()) == [202, 200, 200, 429, 429, 429, 429]
 
 
 @pytest.mark.parametrize("body", [GOOD, b"{", b'{"number": -1}'])
@@ -225,17 +285,40 @@ def test_a_callers_mistake_is_not_logged(house: House, caplog: pytest.LogCapture
 @pytest.mark.parametrize(
     ("error", "code", "details"),
     [
-        (UnknownSymbol("X"), "unknown_symbol", {"field": "symbol", "problem": "unknown"}),
-        (InvalidField("timestamp", "too late"), "invalid_field", {"field": "timestamp", "problem": "too late"}),
+        (UnknownSymbol("X"), "unknown_symbol", [{"field": "symbol", "problem": "unknown"}]),
+        (InvalidField("timestamp", "too late"), "invalid_field", [{"field": "timestamp", "problem": "too late"}]),
+        (IllegalChange("stopped"), "illegal_state", [{"field": "state", "problem": "stopped"}]),
+        (NotFound("agent"), "no_agent", None),
+        (NotFound("prediction"), "no_prediction", None),
+        (NotFound("decision"), "no_decision", None),
+        (KeyReused("k1"), "idempotency_key_reused", None),
+        (KeyInProgress("k1"), "idempotency_key_in_progress", None),
+        (QueueFull("1000"), "queue_full", None),
+        (StoreUnavailable("late"), "store_unavailable", None),
+        (FeaturesMissing("rsi"), "internal", None),
     ],
 )
-def test_our_errors_for_the_caller_name_the_field(
-    house: House, error: Exception, code: str, details: dict[str, str]
+def test_our_errors_have_a_code_of_the_wire_and_say_no_more(
+    house: House, error: ServiceError, code: str, details: list[dict[str, str]] | None
 ) -> None:
     house.error = error
     reply = house.post()
     assert_error(reply, code)
-    assert reply.json()["error"]["details"] == [details]
+    assert reply.json()["error"].get("details") == details
+    assert ("retry-after" in reply.headers) == (reply.status in (429, 503))
+
+
+def test_every_error_a_caller_can_mend_has_a_code() -> None:
+    made = (
+        UnknownSymbol("X"),
+        InvalidField("f", "p"),
+        NotFound("agent"),
+        IllegalChange("s"),
+        KeyReused(),
+        KeyInProgress(),
+    )
+    assert {type(error) for error in made} == set(RequestError.__subclasses__())
+    assert all(rejected_for(error) is not None for error in made)
 
 
 @pytest.mark.parametrize(
@@ -296,8 +379,50 @@ def test_the_doors_routes_take_post_only_and_say_so(house: House, method: str) -
 def test_an_idempotency_key_is_refused_rather_than_ignored(house: House) -> None:
     reply = house.post(idempotency_key="k1")
     assert_error(reply, "invalid_field")
-    assert reply.json()["error"]["details"][0]["field"] == "Idempotency-Key"
+    assert reply.json()["error"]["details"] == [{"field": "Idempotency-Key", "problem": "not supported"}]
     assert house.asked == []
+
+
+def send_key(house: House, *keys: str, in_body: str | None = None) -> Reply:
+    headers = [("content-type", "application/json"), *(("Idempotency-Key", key) for key in keys)]
+    body = GOOD if in_body is None else b'{"number": 21, "idempotency_key": "%s"}' % in_body.encode()
+    return asyncio.run(ask(house.door, KEYED_PATH, body, headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("keys", "in_body", "key"),
+    [
+        (("k1",), None, "k1"),
+        ((), "k1", "k1"),
+        (("k1",), "k1", "k1"),
+        ((), None, "None"),
+        (("~" * 255,), None, "~" * 255),
+    ],
+)
+def test_an_idempotency_key_comes_by_header_or_body(
+    house: House, keys: tuple[str, ...], in_body: str | None, key: str
+) -> None:
+    reply = send_key(house, *keys, in_body=in_body)
+    assert (reply.status, reply.json()) == (200, {"key": key})
+
+
+@pytest.mark.parametrize(
+    ("keys", "in_body", "problem"),
+    [
+        (("k1",), "k2", "differs from idempotency_key"),
+        (("k1", "k1"), None, "more than one"),
+        (("",), None, "must be 1 to 255 visible ASCII characters"),
+        (("a b",), None, "must be 1 to 255 visible ASCII characters"),
+        (("k\u00e9",), None, "must be 1 to 255 visible ASCII characters"),
+        (("k" * 256,), None, "must be 1 to 255 visible ASCII characters"),
+    ],
+)
+def test_a_key_that_is_none_is_refused_by_name(
+    house: House, keys: tuple[str, ...], in_body: str | None, problem: str
+) -> None:
+    reply = send_key(house, *keys, in_body=in_body)
+    assert_error(reply, "invalid_field")
+    assert reply.json()["error"]["details"] == [{"field": "Idempotency-Key", "problem": problem}]
 
 
 @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "-1", "many"])
@@ -384,77 +509,121 @@ def test_an_answer_that_fails_halfway_is_not_followed_by_another(house: House) -
     assert (house.pass_on().status, house.pass_on().body) == (200, b"half")
 
 
-def test_what_is_not_http_goes_to_the_application_untouched(house: House) -> None:
+def test_the_lifespan_goes_to_the_application_untouched(house: House) -> None:
     seen: list[object] = []
 
     async def app(scope: object, receive: object, send: object) -> None:
         seen.extend([scope, receive, send])
 
     house.app = app
-    passed = ({"type": "websocket", "path": PATH}, object(), object())
+    passed = ({"type": "lifespan"}, object(), object())
     asyncio.run(house.door(*passed))  # type: ignore[arg-type]
     assert seen == list(passed)
-
-
-@pytest.fixture
-def routes(house: House) -> House:
-    """The door in front of our GET routes."""
-    house.app = build_app(house.room)
-    return house
 
 
 def get(house: House, path: str) -> Reply:
     return asyncio.run(ask(house.door, f"/api/v1/{path}", method="GET", headers=()))
 
 
-def test_ready_says_yes_once_nothing_is_waited_for(routes: House) -> None:
-    assert get(routes, "ready").json() == {"ready": True, "waiting_for": []}
+def test_ready_says_yes_once_nothing_is_waited_for(house: House) -> None:
+    assert get(house, "ready").json() == {"ready": True, "waiting_for": []}
 
 
-def test_ready_names_what_is_waited_for_in_our_shape(routes: House) -> None:
-    routes.open(not_ready=lambda: ["market_feed"])
-    reply = get(routes, "ready")
+def test_ready_names_what_is_waited_for_in_our_shape(house: House) -> None:
+    house.open(not_ready=lambda: ["market_feed"])
+    reply = get(house, "ready")
     assert_error(reply, "not_ready")
     assert reply.json()["error"]["details"] == [{"field": "(service)", "problem": "market_feed"}]
     assert int(reply.headers["retry-after"]) >= 1
 
 
-def test_a_closed_room_waits_for_the_service(routes: House) -> None:
-    routes.room.close()
-    assert get(routes, "ready").json()["error"]["details"][0]["problem"] == "service"
+def test_a_closed_room_is_not_ready_to_show_anything(house: House) -> None:
+    house.room.close()
+    for path in ("ready", "health", "nowhere"):
+        assert_error(get(house, path), "not_ready")
 
 
 @pytest.mark.parametrize(("missing", "status"), [([], "healthy"), (["market_feed"], "degraded")])
-def test_health_is_200_and_says_how_well(routes: House, missing: list[str], status: str) -> None:
-    routes.open(not_ready=lambda: missing)
-    reply = get(routes, "health")
+def test_health_is_200_and_says_how_well(house: House, missing: list[str], status: str) -> None:
+    house.open(not_ready=lambda: missing)
+    reply = get(house, "health")
     assert (reply.status, reply.json()["status"], reply.json()["waiting_for"]) == (200, status, missing)
 
 
-def test_status_makes_each_part_when_it_is_asked_for(routes: House) -> None:
+def test_status_makes_each_part_when_it_is_asked_for(house: House) -> None:
     counted = iter(range(9))
-    routes.open(reports={"count": lambda: next(counted)})
-    assert [get(routes, "status").json() for _ in range(2)] == [{"count": 0}, {"count": 1}]
+    house.open(reports={"count": lambda: next(counted)})
+    assert [get(house, "status").json() for _ in range(2)] == [{"count": 0}, {"count": 1}]
 
 
-def test_a_status_that_cannot_be_made_is_a_logged_500(routes: House, caplog: pytest.LogCaptureFixture) -> None:
-    routes.open(reports={"broken": lambda: 1 // 0})
-    reply = get(routes, "status")
+def test_a_status_that_cannot_be_made_is_a_logged_500(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.open(reports={"broken": lambda: 1 // 0})
+    reply = get(house, "status")
     assert_error(reply, "internal")
     assert reply.headers["x-request-id"] in caplog.text
 
 
-def test_metrics_are_what_the_observer_exposes(routes: House) -> None:
-    reply = get(routes, "metrics/prometheus")
+def test_metrics_are_what_the_observer_exposes(house: House) -> None:
+    reply = get(house, "metrics/prometheus")
     assert (reply.body, reply.headers["content-type"].split(";")[0]) == (b"metric 1\n", "text/plain")
 
 
-def test_a_closed_room_has_no_metrics(routes: House) -> None:
-    routes.room.close()
-    assert (get(routes, "metrics/prometheus").status, get(routes, "metrics/prometheus").body) == (200, b"")
-
-
-def test_a_get_route_names_the_methods_it_takes(routes: House) -> None:
-    reply = asyncio.run(ask(routes.door, "/api/v1/health", GOOD))
+def test_a_get_route_names_the_methods_it_takes(house: House) -> None:
+    reply = asyncio.run(ask(house.door, "/api/v1/health", GOOD))
     assert_error(reply, "method_not_allowed")
     assert sorted(reply.headers["allow"].split(", ")) == ["GET", "HEAD"]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/nowhere", "/api/v1/health/", "/static_content/index.css"])
+def test_a_path_nobody_serves_is_a_404_of_ours(house: House, path: str) -> None:
+    assert_error(asyncio.run(ask(house.door, path, method="GET", headers=())), "not_found")
+
+
+def test_a_draining_house_says_so_first_and_still_serves(house: House) -> None:
+    house.room.drain()
+    ready = get(house, "ready")
+    assert_error(ready, "not_ready")
+    assert ready.json()["error"]["details"] == [{"field": "(service)", "problem": "draining"}]
+    assert_error(asyncio.run(ask(house.door, "/readyz", method="GET")), "not_ready")
+    assert house.post().json() == {"doubled": 42}
+
+
+def test_a_draining_house_asks_for_another_connection_next_time(house: House) -> None:
+    assert "connection" not in house.post().headers
+    house.room.drain()
+    assert [reply.headers["connection"] for reply in (house.post(), get(house, "health"))] == ["close", "close"]
+
+
+async def knock(house: House) -> list[Message]:
+    """What a WebSocket's handshake is answered with."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await house.door({"type": "websocket", "path": "/ws/predictions/user1"}, receive, send)
+    return sent
+
+
+async def welcome(scope: Message, receive: object, send: Callable[[Message], Awaitable[None]]) -> None:
+    await send({"type": "websocket.accept", "path": scope["path"]})
+
+
+def test_a_handshake_goes_to_the_sockets_and_takes_no_place(house: House) -> None:
+    house.open(sockets=welcome)
+    house.room.shares = Shares(1)
+    assert house.room.shares.take(RouteClass.PREDICT)
+    assert asyncio.run(knock(house)) == [{"type": "websocket.accept", "path": "/ws/predictions/user1"}]
+
+
+@pytest.mark.parametrize("state", ["closed", "draining"])
+def test_a_house_that_is_not_open_refuses_the_handshake(house: House, state: str) -> None:
+    house.open(sockets=welcome)
+    if state == "closed":
+        house.room.close()
+    else:
+        house.room.drain()
+    assert [message["type"] for message in asyncio.run(knock(house))] == ["websocket.close"]

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -11,9 +11,29 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from schemas import PredictRequest, PredictResponse, iso_time, to_response, to_signal
-from tests.fakes.advisers import NOON_S
+from schemas import (
+    AgentConfigBody,
+    AgentControlRequest,
+    AgentStartRequest,
+    AsyncPredictRequest,
+    PredictParams,
+    PredictRequest,
+    PredictResponse,
+    Timeframe,
+    from_config,
+    iso_time,
+    spell_timeframe,
+    to_answer,
+    to_config,
+    to_params,
+    to_response,
+    to_signal,
+    to_summary,
+    to_timeframe_s,
+)
+from tests.fakes.advisers import NOON_S, agent, config
 from tests.fakes.decisions import DECISION
+from trading.agents import ENSEMBLE, AgentCommand, AgentConfig, AgentLimits, AgentState, ExecutionMode
 from trading.vocabulary import (
     Action,
     Arm,
@@ -224,6 +244,7 @@ def test_a_decision_is_shown_with_every_field_of_the_answer() -> None:
         "model_version": "3",
         "fallback_used": False,
         "blocked_by": [],
+        "agent": {"state": "running"},
         "experiment": {
             "key": "default", "assigned_arm": "rl", "served_arm": "rl", "reason": "hash", "stage": "ramp"
         },
@@ -280,3 +301,164 @@ def test_a_moment_in_our_words_may_stand_in_for_its_spelling() -> None:
     noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
     request = parse(REQUEST).model_dump() | {"timestamp": noon}
     assert PredictRequest.model_validate(request).timestamp == noon
+
+
+@pytest.mark.parametrize("key", ["k", "!~", "0b6d9f8e-1a2b", "x" * 255])
+@pytest.mark.parametrize("model", [PredictRequest, AsyncPredictRequest])
+def test_a_key_has_up_to_255_visible_characters(model: type[PredictRequest], key: str) -> None:
+    assert model.model_validate_json(json.dumps(REQUEST | {"idempotency_key": key})).idempotency_key == key
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\n", "ü", "\x7f", 7])
+def test_any_other_key_is_refused(key: object) -> None:
+    assert refused(REQUEST | {"idempotency_key": key}) == "idempotency_key"
+
+
+def test_the_fields_of_a_request_are_those_an_api_method_gets() -> None:
+    request = parse(REQUEST | {"priority": 1, "idempotency_key": "k"})
+    assert to_params(request) == request.__dict__
+    assert set(PredictParams.__annotations__) == set(PredictRequest.model_fields)
+
+
+def test_without_an_agent_the_answer_shows_none() -> None:
+    assert shown(replace(DECISION, agent=None))["agent"] is None
+
+
+@pytest.mark.parametrize("state", AgentState)
+def test_the_answer_shows_what_the_agent_was_doing(state: AgentState) -> None:
+    assert shown(replace(DECISION, agent=agent(state)))["agent"] == {"state": state.value}
+
+
+def test_a_decision_is_shown_the_same_without_the_circumstances_of_its_request() -> None:
+    answer = shown()
+    assert to_answer(DECISION) == {k: v for k, v in answer.items() if k not in ("market", "processing_time_ms")}
+
+
+def configured(**changes: Any) -> AgentConfigBody:
+    return AgentConfigBody.model_validate_json(json.dumps(changes))
+
+
+def understood_config(body: AgentConfigBody) -> AgentConfig:
+    return to_config(body, timeframe_s=3600, execution=ExecutionMode.PAPER)
+
+
+def test_a_start_may_say_nothing_but_the_user() -> None:
+    request = AgentStartRequest.model_validate_json('{"user_id": "user123"}')
+    assert understood_config(request.config) == config()
+
+
+FULL: dict[str, Any] = {
+    "model_type": "ppo-btc-1h:2",
+    "confidence_threshold": 0.55,
+    "symbols": ["BTC", "ETH"],
+    "timeframe": "4h",
+    "execution": "live",
+    "capital_usd": 5000.0,
+    "limits": {
+        "max_notional_usd": 100.0,
+        "max_orders_per_minute": 3,
+        "max_open_orders": 2,
+        "max_daily_loss_usd": 50.5,
+    },
+}
+
+
+def test_every_field_of_a_configuration_is_understood_and_shown_as_it_came() -> None:
+    found = understood_config(configured(**FULL))
+    assert found == AgentConfig(
+        model_type="ppo-btc-1h:2",
+        confidence_threshold=0.55,
+        symbols=("BTC", "ETH"),
+        timeframe_s=14_400,
+        execution=ExecutionMode.LIVE,
+        capital_usd=5000.0,
+        limits=AgentLimits(max_notional_usd=100.0, max_orders_per_minute=3, max_open_orders=2, max_daily_loss_usd=50.5),
+    )
+    assert from_config(found) == FULL
+
+
+def test_a_configuration_that_was_shown_may_be_sent_again() -> None:
+    again = configured(**json.loads(to_json(from_config(config()))))
+    assert understood_config(again) == config()
+
+
+def test_symbols_and_watchlist_mean_the_same_in_any_order() -> None:
+    by_symbols, by_watchlist = (configured(**{name: ["ETH", "BTC"]}) for name in ("symbols", "watchlist"))
+    assert understood_config(by_symbols).symbols == ("BTC", "ETH")
+    assert understood_config(by_symbols) == understood_config(by_watchlist)
+
+
+def refused_start(**changes: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        AgentStartRequest.model_validate_json(json.dumps({"user_id": "user123", "config": changes}))
+    (problem,) = caught.value.errors()
+    return ".".join(str(part) for part in problem["loc"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"model_type": "Ensemble"}, "config.model_type"),
+        ({"model_type": "../x"}, "config.model_type"),
+        ({"model_type": "a:b:c"}, "config.model_type"),
+        ({"model_type": "a:"}, "config.model_type"),
+        ({"model_type": None}, "config.model_type"),
+        ({"confidence_threshold": 1.01}, "config.confidence_threshold"),
+        ({"confidence_threshold": -0.01}, "config.confidence_threshold"),
+        ({"confidence_threshold": "0.5"}, "config.confidence_threshold"),
+        ({"confidence_threshold": True}, "config.confidence_threshold"),
+        ({"confidence_threshold": float("nan")}, "config.confidence_threshold"),
+        ({"symbols": []}, "config.symbols"),
+        ({"symbols": "BTC"}, "config.symbols"),
+        ({"symbols": ["ETH", "B TC"]}, "config.symbols.1"),
+        ({"symbols": ["BTC", "BTC"]}, "config"),
+        ({"watchlist": ["BTC", "BTC"]}, "config"),
+        ({"symbols": ["BTC"], "watchlist": ["BTC"]}, "config"),
+        ({"timeframe": "60m"}, "config.timeframe"),
+        ({"timeframe": "1H"}, "config.timeframe"),
+        ({"timeframe": 3600}, "config.timeframe"),
+        ({"execution": "real"}, "config.execution"),
+        ({"capital_usd": 0}, "config.capital_usd"),
+        ({"capital_usd": float("inf")}, "config.capital_usd"),
+        ({"limits": {"max_open_orders": 0}}, "config.limits.max_open_orders"),
+        ({"limits": {"max_orders_per_minute": 1.5}}, "config.limits.max_orders_per_minute"),
+        ({"limits": {"max_daily_loss_usd": -1}}, "config.limits.max_daily_loss_usd"),
+        ({"limits": {"leverage": 3}}, "config.limits.leverage"),
+        ({"limits": None}, "config.limits"),
+        ({"leverage": 3}, "config.leverage"),
+    ],
+)
+def test_a_configuration_outside_its_ranges_is_refused_by_name(changes: dict[str, Any], field: str) -> None:
+    assert refused_start(**changes) == field
+
+
+def test_the_ensemble_is_what_an_agent_has_whose_user_chose_no_model() -> None:
+    assert configured().model_type == ENSEMBLE
+
+
+@pytest.mark.parametrize("text", get_args(Timeframe))
+def test_a_length_of_bars_is_written_as_it_is_read(text: Timeframe) -> None:
+    assert spell_timeframe(to_timeframe_s(text)) == text
+
+
+@pytest.mark.parametrize("action", AgentCommand)
+def test_a_command_is_pause_resume_or_stop(action: AgentCommand) -> None:
+    request = {"user_id": "user123", "action": action.value}
+    assert AgentControlRequest.model_validate_json(json.dumps(request)).action is action
+
+
+@pytest.mark.parametrize("action", ["start", "Pause", "", None, 1])
+def test_any_other_command_is_refused(action: object) -> None:
+    with pytest.raises(ValidationError):
+        AgentControlRequest.model_validate_json(json.dumps({"user_id": "user123", "action": action}))
+
+
+def test_an_agent_is_shown_with_its_state_and_since_when() -> None:
+    later = replace(agent(AgentState.PAUSED), changed_at_s=NOON_S + 1.5)
+    assert to_summary(later) == {
+        "user_id": "user123",
+        "state": "paused",
+        "config": from_config(config()),
+        "created_at": iso_time(NOON_S),
+        "changed_at": iso_time(NOON_S + 1.5),
+    }

@@ -21,6 +21,14 @@ PROMISED = {
     "MAX_CONCURRENT_REQUESTS": 100,
     "CACHE_TTL_SECONDS": 30,
     "DEBUG": False,
+    "DATABASE_URL": None,
+    "REDIS_URL": None,
+    "MAX_QUEUE_SIZE": 1000,
+    "MAX_SOCKETS": 1000,
+    "EXECUTION_MODE": "paper",
+    "JOURNAL_RETENTION_DAYS": 30,
+    "RESULT_RETENTION_HOURS": 24,
+    "SHUTDOWN_GRACE_SECONDS": 20,
     "TRADING_SERVICE_URL": None,
     "DATA_AGGREGATOR_URL": None,
     "ADAPTIVE_THRESHOLD_URL": None,
@@ -39,6 +47,11 @@ RANGES = {
     "MAX_CONCURRENT_REQUESTS": (("1", "10000"), ("0", "10001"), ">= 1 and <= 10000"),
     "CACHE_TTL_SECONDS": (("0.001", "3600"), ("0", "3600.001"), "> 0 and <= 3600"),
     "SIGNAL_MAX_AGE_SECONDS": (("0.001", "86400"), ("0", "86400.001"), "> 0 and <= 86400"),
+    "MAX_QUEUE_SIZE": (("1", "100000"), ("0", "100001"), ">= 1 and <= 100000"),
+    "MAX_SOCKETS": (("1", "10000"), ("0", "10001"), ">= 1 and <= 10000"),
+    "SHUTDOWN_GRACE_SECONDS": (("0.001", "300"), ("0", "300.001"), "> 0 and <= 300"),
+    "JOURNAL_RETENTION_DAYS": (("1", "3650"), ("0", "3651"), ">= 1 and <= 3650"),
+    "RESULT_RETENTION_HOURS": (("24", "8760"), ("23", "8761"), ">= 24 and <= 8760"),
     "MAX_PRICE_GAP": (("0.001", "1"), ("0", "1.001"), "> 0 and <= 1"),
 }
 INSIDE = [(name, value) for name, (inside, _, _) in RANGES.items() for value in inside]
@@ -128,6 +141,13 @@ def test_every_number_has_a_range_that_is_tested_here() -> None:
         ("MARKET_TIMEFRAME_S", "90"),
         ("MARKET_TIMEFRAME_S", "7200.5"),
         ("MARKET_TIMEFRAME_S", "25200"),
+        ("EXECUTION_MODE", "real"),
+        ("REDIS_URL", "host:6379"),
+        ("REDIS_URL", "http://host:6379"),
+        ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "redis://host:0"),
+        ("REDIS_URL", "redis://host:port"),
+        ("REDIS_URL", "redis://[::::]"),
     ],
 )
 def test_a_value_that_means_nothing_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -179,6 +199,9 @@ def test_an_upstream_may_have_a_port_and_a_path(monkeypatch: pytest.MonkeyPatch,
         ("TRADING_SERVICE_URL", "http://user:hunter2@host"),
         ("TRADING_SERVICE_URL", "hunter2"),
         ("DATA_AGGREGATOR_URL", "http://host:hunter2"),
+        ("REDIS_URL", "hunter2"),
+        ("REDIS_URL", "redis://:hunter2@"),
+        ("REDIS_URL", "redis://:hunter2@host:hunter2"),
         ("MARKET_SYMBOLS", "hunter2"),
         ("REPLAY_FILES", "hunter2"),
         ("REPLAY_FILES", "hunter2=bars.csv"),
@@ -192,6 +215,17 @@ def test_an_upstream_may_have_a_port_and_a_path(monkeypatch: pytest.MonkeyPatch,
 def test_a_refused_value_is_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     assert "hunter2" not in refusal()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DATABASE_URL", "postgresql://rl:hunter2@host/rl"), ("REDIS_URL", "redis://:hunter2@host:6379/0")],
+)
+def test_a_password_is_read_but_never_shown(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    settings = read_settings()
+    assert value_of(settings, name).get_secret_value() == value  # type: ignore[attr-defined]
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
 
 
 def test_a_refusal_chains_no_error_that_holds_the_value(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,9 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from trading.agents import Agent, AgentState
 from trading.errors import (
     FeaturesMissing,
     FeaturesWarmingUp,
@@ -14,8 +16,8 @@ from trading.errors import (
     Unavailable,
 )
 from trading.exposure import EXPOSURE_STEP, ExposureRange, derive_action
-from trading.gate import Limits, judge
-from trading.ports import Assigner, Features, Policy, Recorder
+from trading.gate import Limits, Move, judge
+from trading.ports import Agents, Assigner, Features, Policy, Recorder
 from trading.vocabulary import (
     Advice,
     Arm,
@@ -32,6 +34,7 @@ HOLD_MODEL = "hold"
 # The share of the remaining budget an adviser may use when another one stands behind it.
 BUDGET_SHARE = 0.75
 
+
 _FAILURES: tuple[tuple[type[Unavailable], FailureReason], ...] = (
     (PolicyTimedOut, FailureReason.POLICY_TIMEOUT),
     (PolicyAnsweredNaN, FailureReason.POLICY_NAN),
@@ -41,11 +44,18 @@ _FAILURES: tuple[tuple[type[Unavailable], FailureReason], ...] = (
 )
 
 
+class Policies(Protocol):
+    """The policies of the RL arm, by what an agent's configuration calls them."""
+
+    def of(self, model_type: str | None) -> Policy | None:
+        """The policy of a model type, the active one for None. Never waits: None while this process still loads it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advisers:
     """The chains asked in turn: `rl` first for a user in the RL arm, then `fallback`; HOLD when all have failed."""
 
-    rl: Policy
+    rl: Policies
     fallback: Sequence[Policy]
 
 
@@ -57,6 +67,7 @@ class Desk:
         *,
         features: Features,
         assigner: Assigner,
+        agents: Agents,
         advisers: Advisers,
         recorder: Recorder,
         limits: Limits,
@@ -66,7 +77,9 @@ class Desk:
     ) -> None:
         self._features = features
         self._assigner = assigner
-        self._advisers = advisers
+        self._agents = agents
+        self._policies = advisers.rl
+        self._fallback = [(Arm.FALLBACK, policy) for policy in advisers.fallback]
         self._recorder = recorder
         self._limits = limits
         self._exposures = exposures
@@ -76,16 +89,20 @@ class Desk:
     async def decide(self, signal: Signal, *, request_id: str, budget_s: float) -> Decision:
         """A decision within about `budget_s` seconds, whatever fails. Raises UnknownSymbol, and nothing else of ours.
 
-        No agent: the position is 0 and no order follows.
+        Every position is 0: nothing places orders yet.
         """
         started_s = self._monotonic_s()
         assignment = self._assigner.assign(signal.user_id)
+        agent = self._agents.of(signal.user_id)
         market = self._view(signal.symbol)
         position = 0.0
-        advice, served, failure = await self._advise(signal, assignment, market, position, started_s + budget_s)
-        target = self._exposures.clip(advice.target_exposure)
-        if target != advice.target_exposure:
-            advice = _without_confidence(advice, target)
+        chain, failure = self._chain(assignment, agent)
+        if market is None or market.ended or market.stale:
+            chain, failure = (), FailureReason.NO_DATA
+        advice, served, failure = await self._ask(chain, failure, signal, position, started_s + budget_s)
+        advice, target = clip_advice(advice, self._exposures)
+        move = Move(served_arm=served, confidence=advice.confidence, position_exposure=position, target_exposure=target)
+        judged_at_s = self._wall_s()
         decision = Decision(
             request_id=request_id,
             signal=signal,
@@ -96,8 +113,10 @@ class Desk:
             failure=failure,
             position_exposure=position,
             target_exposure=target,
-            blocked_by=judge(signal, market, self._limits, wall_s=self._wall_s()),
+            blocked_by=judge(signal, market, agent, move, self._limits, wall_s=judged_at_s),
             market=market,
+            agent=agent,
+            judged_at_s=judged_at_s,
         )
         self._recorder.record(decision, seconds=self._monotonic_s() - started_s)
         return decision
@@ -108,15 +127,26 @@ class Desk:
         except NoMarketData:
             return None
 
-    async def _advise(
-        self, signal: Signal, assignment: Assignment, market: MarketView | None, position: float, deadline_s: float
+    def _chain(
+        self, assignment: Assignment, agent: Agent | None
+    ) -> tuple[Sequence[tuple[Arm, Policy]], FailureReason | None]:
+        if assignment.arm is not Arm.RL:
+            return self._fallback, None
+        # A stopped agent is over: its user is advised as one without, and its model need not stay loaded.
+        named = None if agent is None or agent.state is AgentState.STOPPED else agent.config.model_type
+        policy = self._policies.of(named)
+        if policy is None:
+            return self._fallback, FailureReason.MODEL_LOADING
+        return [(Arm.RL, policy), *self._fallback], None
+
+    async def _ask(
+        self,
+        chain: Sequence[tuple[Arm, Policy]],
+        failure: FailureReason | None,
+        signal: Signal,
+        position: float,
+        deadline_s: float,
     ) -> tuple[Advice, Arm, FailureReason | None]:
-        if market is None or market.ended or market.stale:
-            return _hold(position, "no current market data"), Arm.HOLD, FailureReason.NO_DATA
-        chain = [(Arm.FALLBACK, policy) for policy in self._advisers.fallback]
-        if assignment.arm is Arm.RL:
-            chain.insert(0, (Arm.RL, self._advisers.rl))
-        failure: FailureReason | None = None
         for arm, policy in chain:
             left_s = max(deadline_s - self._monotonic_s(), 0.0)
             try:
@@ -126,10 +156,11 @@ class Desk:
                 return advice, arm, failure
             except Unavailable as error:
                 failure = failure or _failure_reason(error, arm)
-        return _hold(position, "no adviser could answer"), Arm.HOLD, failure
+        return hold(position, failure), Arm.HOLD, failure
 
 
-def _hold(position: float, why: str) -> Advice:
+def hold(position: float, failure: FailureReason | None) -> Advice:
+    """The advice to keep the position, when nobody can give another; `failure` is that of the decision."""
     return Advice(
         model=HOLD_MODEL,
         version="1",
@@ -137,14 +168,20 @@ def _hold(position: float, why: str) -> Advice:
         scores=(),
         confidence=None,
         confidence_reason=ConfidenceReason.UNAVAILABLE,
-        reasoning=why,
+        reasoning="no current market data" if failure is FailureReason.NO_DATA else "no adviser could answer",
     )
 
 
-def _without_confidence(advice: Advice, target: float) -> Advice:
-    # The confidence is that of the advised target, not of the one the venue can hold.
+def clip_advice(advice: Advice, exposures: ExposureRange) -> tuple[Advice, float]:
+    """The advice as it holds for this venue, and the target exposure it can hold.
+
+    The confidence is that of the advised target: a clipped one has none.
+    """
+    target = exposures.clip(advice.target_exposure)
+    if target == advice.target_exposure:
+        return advice, target
     reason = ConfidenceReason.FLAT if abs(target) <= EXPOSURE_STEP else ConfidenceReason.UNCALIBRATED
-    return replace(advice, confidence=None, confidence_reason=reason)
+    return replace(advice, confidence=None, confidence_reason=reason), target
 
 
 def _failure_reason(error: Unavailable, arm: Arm) -> FailureReason:

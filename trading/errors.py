@@ -3,8 +3,14 @@
 ServiceError
 ├── RequestError          mend the request
 │   ├── UnknownSymbol
-│   └── InvalidField
+│   ├── InvalidField
+│   ├── NotFound
+│   ├── IllegalChange
+│   ├── KeyReused
+│   └── KeyInProgress
 ├── Unavailable           wait, or let the next adviser answer
+│   ├── StoreUnavailable
+│   ├── QueueFull
 │   ├── NoMarketData
 │   ├── FeaturesWarmingUp
 │   ├── FeaturesMissing
@@ -14,7 +20,8 @@ ServiceError
 └── OperatorNeeded        a person has to act
     ├── InvalidSetting
     ├── DatasetRefused
-    └── BundleRefused
+    ├── BundleRefused
+    └── StoreRefused
 """
 
 
@@ -43,8 +50,40 @@ class InvalidField(RequestError):
         self.problem = problem
 
 
+class NotFound(RequestError):
+    """There is no such thing, or it is not the caller's; `what` names its kind: agent, prediction, decision."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"no such {what}")
+        self.what = what
+
+
+class IllegalChange(RequestError):
+    """The thing is in a state from which it cannot change like this; `state` is that state, in words of the wire."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"not possible while {state}")
+        self.state = state
+
+
+class KeyReused(RequestError):
+    """This idempotency key was used with another request."""
+
+
+class KeyInProgress(RequestError):
+    """The first request with this idempotency key is still running."""
+
+
 class Unavailable(ServiceError):
     """Not now; a later call, or another adviser, may answer."""
+
+
+class StoreUnavailable(Unavailable):
+    """The store did not confirm in time: what was asked of it may have happened, or may yet happen."""
+
+
+class QueueFull(Unavailable):
+    """As many asynchronous predictions wait as may wait."""
 
 
 class NoMarketData(Unavailable):
@@ -85,3 +124,7 @@ class DatasetRefused(OperatorNeeded):
 
 class BundleRefused(OperatorNeeded):
     """A policy bundle failed verification."""
+
+
+class StoreRefused(OperatorNeeded):
+    """The store is damaged, in use by another instance, or of another version."""

@@ -29,3 +29,8 @@ def derive_action(target: float, position: float) -> Action:
     if abs(change) <= EXPOSURE_STEP:
         return Action.HOLD
     return Action.BUY if change > 0 else Action.SELL
+
+
+def increases_risk(target: float, position: float) -> bool:
+    """True when the target is further from flat than the position. What is no trade increases nothing."""
+    return abs(target) > abs(position) + EXPOSURE_STEP

@@ -1,8 +1,10 @@
-"""Whether a decision may be traded: one pure judgement over a market view, a signal and the clock."""
+"""Whether a decision may be traded: one pure judgement over a signal, the market, the user's agent and the clock."""
 
 from dataclasses import dataclass
 
-from trading.vocabulary import BlockReason, MarketView, Signal
+from trading.agents import Agent, AgentState
+from trading.exposure import increases_risk
+from trading.vocabulary import Arm, BlockReason, MarketView, Signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +15,20 @@ class Limits:
     max_price_gap: float
 
 
-def judge(signal: Signal, market: MarketView | None, limits: Limits, *, wall_s: float) -> tuple[BlockReason, ...]:
-    """Every reason why this signal may not be traded now, in a fixed order; empty when it may."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What is about to be decided: whose answer it is, how sure that is, and from which exposure to which it leads."""
+
+    served_arm: Arm
+    confidence: float | None
+    position_exposure: float
+    target_exposure: float
+
+
+def judge(
+    signal: Signal, market: MarketView | None, agent: Agent | None, move: Move, limits: Limits, *, wall_s: float
+) -> tuple[BlockReason, ...]:
+    """Every reason why this move may not be traded now, in a fixed order; empty when it may."""
     reasons = []
     if market is None or (market.stale and not market.ended):
         reasons.append(BlockReason.STALE_DATA)
@@ -28,4 +42,24 @@ def judge(signal: Signal, market: MarketView | None, limits: Limits, *, wall_s: 
         prices = [price for price in (quote.price, quote.bid, quote.ask) if price is not None]
         if any(abs(price / market.close - 1.0) > limits.max_price_gap for price in prices):
             reasons.append(BlockReason.PRICE_MISMATCH)
+    if agent is not None:
+        reasons += _judge_agent(agent, signal.symbol, move)
     return tuple(reasons)
+
+
+def _judge_agent(agent: Agent, symbol: str, move: Move) -> list[BlockReason]:
+    config, reasons = agent.config, []
+    if agent.state is not AgentState.RUNNING:
+        paused = agent.state is AgentState.PAUSED
+        reasons.append(BlockReason.AGENT_PAUSED if paused else BlockReason.AGENT_STOPPED)
+    if config.symbols and symbol not in config.symbols:
+        reasons.append(BlockReason.SYMBOL_NOT_ALLOWED)
+    threshold = config.confidence_threshold
+    # The threshold is for the policy's own confidence, and must never keep anybody from reducing risk.
+    judged = move.served_arm is Arm.RL and increases_risk(move.target_exposure, move.position_exposure)
+    if threshold is not None and judged:
+        if move.confidence is None:
+            reasons.append(BlockReason.UNCALIBRATED)
+        elif move.confidence < threshold:
+            reasons.append(BlockReason.LOW_CONFIDENCE)
+    return reasons

@@ -1,8 +1,9 @@
 """The edges of the process as small protocols, in the domain's words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from trading.agents import Agent
 from trading.vocabulary import Advice, Assignment, Bar, Decision, MarketView, Reading
 
 
@@ -70,3 +71,33 @@ class Recorder(Protocol):
 
     def record(self, decision: Decision, *, seconds: float) -> None:
         """`seconds` is the time the decision took inside the process."""
+
+
+class Agents(Protocol):
+    """The agents of all users, as this process knows them: at most a second old."""
+
+    def of(self, user_id: str) -> Agent | None:
+        """The agent of a user; None without one. Never waits."""
+
+
+class Journal(Protocol):
+    """Keeps decisions for good."""
+
+    def add(self, decision: Decision, *, decided_at_s: float) -> None:
+        """Take note of a decision (wall time, Unix seconds). Never waits, never fails; it is durable a moment later."""
+
+
+class Bus(Protocol):
+    """Messages between the workers of this machine and, where there is Redis, between replicas.
+
+    At most once, and only to those who had subscribed before: whoever must not miss anything looks into the store too.
+    """
+
+    def subscribe(self, topic: str, deliver: Callable[[bytes], None]) -> Callable[[], None]:
+        """Have every message of a topic delivered, those of this process too; call the result to end it."""
+
+    def wanted(self, topic: str) -> bool:
+        """True when somebody may be listening: whether a message is worth making."""
+
+    def publish(self, topic: str, message: bytes) -> None:
+        """Send to everybody who listens. Never waits; a message that finds no room is dropped and counted."""

@@ -1,7 +1,10 @@
 """The words of the system as values: what goes into a decision and what comes out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from trading.agents import Agent
 
 # What the source of a market is called whose prices are made up: nothing measured on real bars holds there.
 SIMULATED = "simulated"
@@ -40,6 +43,11 @@ class BlockReason(StrEnum):
     STALE_SIGNAL = "stale_signal"
     MARKET_ENDED = "market_ended"
     PRICE_MISMATCH = "price_mismatch"
+    AGENT_PAUSED = "agent_paused"
+    AGENT_STOPPED = "agent_stopped"
+    SYMBOL_NOT_ALLOWED = "symbol_not_allowed"
+    LOW_CONFIDENCE = "low_confidence"
+    UNCALIBRATED = "uncalibrated"
 
 
 class AssignmentReason(StrEnum):
@@ -56,6 +64,7 @@ class FailureReason(StrEnum):
     POLICY_TIMEOUT = "policy_timeout"
     POLICY_ERROR = "policy_error"
     POLICY_NAN = "policy_nan"
+    MODEL_LOADING = "model_loading"
     RULE_TIMEOUT = "rule_timeout"
     RULE_ERROR = "rule_error"
     FEATURES_WARMING_UP = "features_warming_up"
@@ -119,6 +128,8 @@ class Advice:
     `scores` are the policy's raw outputs. `confidence` is P(this target held to the horizon nets > 0 after the cost of
     reaching it), or None with the reason. `agreement` (share of members with this target) and `entropy` (nats, of the
     members' votes) are None for a single policy. `cached`: given before, for the very same question.
+    `digest` is that of the bundle that answered, `observations` its raw observations by schema digest as little-endian
+    float64 bytes: with them the advice can be recomputed. Both are None for the rule and for HOLD.
     """
 
     model: str
@@ -131,6 +142,8 @@ class Advice:
     agreement: float | None = None
     entropy: float | None = None
     cached: bool = False
+    digest: str | None = None
+    observations: Mapping[str, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +183,8 @@ class Decision:
     """What we answer to one signal.
 
     The action leads from `position_exposure` to `target_exposure`: what was advised, within what the venue can hold.
+    `agent` is the user's agent as it was then, None for a user without one. `judged_at_s` is the wall time (Unix
+    seconds) by which the signal's age was judged.
     """
 
     request_id: str
@@ -183,6 +198,8 @@ class Decision:
     target_exposure: float
     blocked_by: tuple[BlockReason, ...]
     market: MarketView | None
+    agent: Agent | None
+    judged_at_s: float
 
     @property
     def clipped(self) -> bool:
@@ -198,3 +215,17 @@ class Decision:
     def fallback_used(self) -> bool:
         """True when the rule answered, whether by assignment or after a failure."""
         return self.served_arm is Arm.FALLBACK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which decisions of the journal; None asks for all.
+
+    `arm` is the one that answered. Wall times (Unix seconds): from `since_s` until before `until_s`.
+    """
+
+    user_id: str | None = None
+    symbol: str | None = None
+    arm: Arm | None = None
+    since_s: float | None = None
+    until_s: float | None = None

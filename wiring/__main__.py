@@ -1,4 +1,4 @@
-"""The operator's commands: python -m wiring doctor | models | register | activate NAME[:VERSION] | settings."""
+"""The operator's commands: python -m wiring doctor, models, register, activate, restart-market, replay, settings."""
 
 import argparse
 import sys
@@ -7,7 +7,9 @@ from rl_models.shelf import SHIPPED_BUNDLES
 from settings import Settings, read_settings, settings_table
 from trading.errors import OperatorNeeded
 from wiring.doctor import examine
+from wiring.markets import restart_market
 from wiring.models import activate, find_models, register_shipped
+from wiring.replay import replay
 
 
 def main() -> int:
@@ -31,6 +33,12 @@ def _arguments() -> argparse.Namespace:
     switch = commands.add_parser("activate", help="serve another bundle, on all workers, within a second")
     switch.add_argument("model", help="NAME or NAME:VERSION")
     switch.set_defaults(run=_activate)
+    commands.add_parser(
+        "restart-market", help="let the replay or simulation begin anew with the next start of the service"
+    ).set_defaults(run=_restart_market)
+    again = commands.add_parser("replay", help="recompute a past decision: 0 equal, 1 different, 2 it cannot be said")
+    again.add_argument("decision_id", help="its request_id")
+    again.set_defaults(run=_replay)
     commands.add_parser("settings", help="print the table of settings").set_defaults(run=_settings)
     return parser.parse_args()
 
@@ -62,6 +70,18 @@ def _activate(arguments: argparse.Namespace) -> int:
     model = activate(settings, arguments.model)
     print(f"active: {model.manifest.name}:{model.manifest.version} {model.digest}")
     return 0
+
+
+def _restart_market(_: argparse.Namespace) -> int:
+    if restart_market(read_settings()):
+        print("the market begins anew with the next start of the service")
+    else:
+        print("this market has no clock to forget")
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    return replay(read_settings(), arguments.decision_id)
 
 
 def _settings(_: argparse.Namespace) -> int:

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from adapters.store.engine import Location
+from adapters.store.schema import revision, steps
+from adapters.store.soundness import require_sound
 from settings import Settings, read_settings
 from trading.errors import OperatorNeeded
 from wiring.markets import look_at_market, market_notes
-from wiring.models import find_models, follow_models, require_timeframe
+from wiring.models import find_models, look_at_active_model, require_timeframe
+from wiring.stores import find_store
 
 CONNECT_S = 1.0
 EARLIEST_PLAUSIBLE_S = 1_767_225_600  # 2026-01-01: a clock before this was never set
@@ -63,8 +67,23 @@ def _store(settings: Settings) -> Iterator[Finding]:
         probe.unlink()
     except OSError as error:
         yield _failed("store", f"DATA_DIR {folder}: {error.strerror}; give a folder this user may write")
-    else:
-        yield _ok("store", f"DATA_DIR {folder} can be written")
+        return
+    yield _ok("store", f"DATA_DIR {folder} can be written")
+    yield _database(find_store(settings))
+
+
+def _database(location: Location) -> Finding:
+    if location.file is not None and not location.file.exists():
+        return Finding(mark="note", subject="store", text=f"{location.file} will be made at the first start")
+    if location.file is not None:
+        require_sound(location.file)
+    found, known = revision(location), steps()
+    if found is None:
+        return Finding(mark="note", subject="store", text=f"{location} is empty: the first start makes its tables")
+    if found not in known:
+        return _failed("store", f"{location} was made by another version of the service (tables {found})")
+    later = "" if found == known[0] else f": the next start brings them to {known[0]}"
+    return _ok("store", f"{location} answers, with tables {found}{later}")
 
 
 def _clock(now_s: float) -> Finding:
@@ -79,15 +98,13 @@ def _market(settings: Settings) -> Iterator[Finding]:
     for note in market_notes(market):
         yield Finding(mark="note", subject="market", text=note)
     if market.ended():
-        yield _failed(
-            "market", f"this replay has ended; remove {settings.data_dir}/market-clock-*.json to start it again"
-        )
+        yield _failed("market", "this replay has ended; `python -m wiring restart-market` lets it begin again")
 
 
 def _bundles(settings: Settings) -> Iterator[Finding]:
     for refusal in find_models(settings).refusals:
         yield Finding(mark="note", subject="bundles", text=f"{refusal.path} is not used: {refusal.reason}")
-    model = follow_models(settings, answers_here=True).current
+    model = look_at_active_model(settings)
     require_timeframe(model, look_at_market(settings))
     yield _ok("bundles", f"{model.manifest.name}:{model.manifest.version} verified, {model.digest}")
 

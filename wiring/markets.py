@@ -1,23 +1,56 @@
 """From settings to a market."""
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from adapters.market_clock import WALL_CLOCK, ClockTerms, MarketClock
 from adapters.ohlcv_columns import VolumeUnit
 from adapters.ohlcv_files import read_ohlcv
-from adapters.replay_market import ReplayMarket
-from adapters.simulated_market import SimulatedMarket, Simulation
+from adapters.replay_market import ReplayMarket, replay_terms
+from adapters.simulated_market import SimulatedMarket, Simulation, simulation_terms
+from adapters.store.clocks import find_clock, forget_clock, open_clock
+from adapters.store.engine import Store
 from settings import MarketSource, Settings
 from trading.ports import Market
+from wiring.stores import ask, find_store, tell
 
 
-def open_market(settings: Settings) -> Market:
-    """The market of MARKET_SOURCE; its clock runs from now on. Raises OperatorNeeded and its kinds."""
-    return MARKETS[settings.market_source](settings, True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A market but for its clock; `terms` None means that it lives on the wall clock."""
+
+    terms: ClockTerms | None
+    on: Callable[[MarketClock], Market]
+
+
+async def open_market(settings: Settings, store: Store) -> Market:
+    """The market of MARKET_SOURCE; its clock runs from now on. Raises OperatorNeeded, StoreUnavailable."""
+    plan = MARKETS[settings.market_source](settings)
+    if plan.terms is None:
+        return plan.on(WALL_CLOCK)
+    return plan.on(await store.write(open_clock(plan.terms, wall_s=time.time())))
 
 
 def look_at_market(settings: Settings) -> Market:
-    """The same market without starting its clock: for commands beside the service. Raises as `open_market`."""
-    return MARKETS[settings.market_source](settings, False)
+    """The same market without starting its clock: for commands beside the service. Raises OperatorNeeded and its kinds.
+
+    Not for a running event loop.
+    """
+    plan = MARKETS[settings.market_source](settings)
+    if plan.terms is None:
+        return plan.on(WALL_CLOCK)
+    begun = ask(find_store(settings), find_clock(plan.terms))
+    return plan.on(begun or plan.terms.begin(time.time()))
+
+
+def restart_market(settings: Settings) -> bool:
+    """Let the market begin anew with the next start of the service; False when there is no clock to forget.
+
+    Raises OperatorNeeded and its kinds. Not for a running event loop.
+    """
+    terms = MARKETS[settings.market_source](settings).terms
+    return terms is not None and tell(find_store(settings), forget_clock(terms))
 
 
 def market_notes(market: Market) -> list[str]:
@@ -33,23 +66,23 @@ def market_notes(market: Market) -> list[str]:
     return notes
 
 
-def _simulated(settings: Settings, begin: bool) -> Market:
+def _simulated(settings: Settings) -> Plan:
     simulation = Simulation(
         seed=settings.market_seed, symbols=settings.market_symbols, timeframe_s=settings.market_timeframe_s
     )
-    return SimulatedMarket.open(simulation, directory=settings.data_dir, speed=settings.market_speed, begin=begin)
+    terms = simulation_terms(simulation, speed=settings.market_speed)
+    return Plan(terms=terms, on=lambda clock: SimulatedMarket(simulation, clock))
 
 
-def _replay(settings: Settings, begin: bool) -> Market:
+def _replay(settings: Settings) -> Plan:
     unit = VolumeUnit(settings.replay_volume.value)
     datasets = {symbol: read_ohlcv(path, volume_unit=unit) for symbol, path in settings.replay_files.items()}
     start_s = None if settings.replay_start is None else settings.replay_start.timestamp()
-    return ReplayMarket.open(
-        datasets, directory=settings.data_dir, speed=settings.market_speed, start_s=start_s, begin=begin
-    )
+    terms = replay_terms(datasets, speed=settings.market_speed, start_s=start_s)
+    return Plan(terms=terms, on=lambda clock: ReplayMarket(datasets, clock))
 
 
-MARKETS: Mapping[MarketSource, Callable[[Settings, bool], Market]] = {
+MARKETS: Mapping[MarketSource, Callable[[Settings], Plan]] = {
     MarketSource.SIMULATED: _simulated,
     MarketSource.REPLAY: _replay,
 }

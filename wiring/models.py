@@ -1,35 +1,30 @@
-"""From settings to the model that is active, and how it is switched while the service runs."""
+"""From settings to the models that serve: found on the shelf, opened, verified, followed while they change."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 from adapters import model_store
-from adapters.active_model import ActiveModelFile
-from rl_models.active import ActiveModel
-from rl_models.advice_cache import CachedPolicy
 from rl_models.bundle import Bundle
-from rl_models.live import LiveFeatures
+from rl_models.manifest import ENSEMBLE as ENSEMBLE_KIND
 from rl_models.manifest import Manifest
 from rl_models.network import INLINE_P99_S
-from rl_models.policy import BundlePolicy
-from rl_models.remote import RemotePolicy
-from rl_models.shelf import SHIPPED_BUNDLES, Shelf, find_bundles
+from rl_models.served import ServedModels
+from rl_models.shelf import SHIPPED_BUNDLES, Candidate, Shelf, find_bundles
 from settings import Placement, Settings
-from trading.errors import BundleRefused, InvalidSetting, PolicyFailed
-from trading.ports import Market, Policy
-from trading.vocabulary import Advice, Reading
+from trading.agents import ENSEMBLE
+from trading.errors import BundleRefused, InvalidSetting
+from trading.ports import Market
 from wiring.markets import look_at_market
-
-# RLPolicy.advise of the runner process: bundle digest, raw observations by schema digest, exposure.
-PolicyCall: TypeAlias = Callable[[str, dict[str, list[float]], float], Awaitable[object]]
+from wiring.stores import find_store, read_active_model, write_active_model
 
 # Below DATA_DIR: where `python -m rl_models import` writes unless told otherwise.
 IMPORTED = "bundles"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Model:
     """A verified bundle as one process holds it: `bundle` is None where another process answers for it."""
 
@@ -37,6 +32,16 @@ class Model:
     networks: tuple[Manifest, ...]
     digest: str
     bundle: Bundle | None
+
+    @property
+    def tag(self) -> str:
+        """`name:version`."""
+        return f"{self.manifest.name}:{self.manifest.version}"
+
+    @property
+    def is_ensemble(self) -> bool:
+        """True when several policies vote in it."""
+        return self.manifest.kind == ENSEMBLE_KIND
 
 
 def find_models(settings: Settings) -> Shelf:
@@ -58,7 +63,11 @@ def find_models(settings: Settings) -> Shelf:
 def open_model(settings: Settings, name: str, *, answers_here: bool) -> Model:
     """The model of NAME or NAME:VERSION, all of it verified. Raises BundleRefused."""
     shelf = find_models(settings)
-    candidate = shelf.select(name)
+    return open_candidate(settings, shelf, shelf.select(name), answers_here=answers_here)
+
+
+def open_candidate(settings: Settings, shelf: Shelf, candidate: Candidate, *, answers_here: bool) -> Model:
+    """The model of a bundle on the shelf, all of it verified. Raises BundleRefused."""
     limit_s = INLINE_P99_S if settings.placement is Placement.INLINE else None
     return Model(
         manifest=candidate.manifest,
@@ -68,52 +77,49 @@ def open_model(settings: Settings, name: str, *, answers_here: bool) -> Model:
     )
 
 
-def follow_models(settings: Settings, *, answers_here: bool) -> ActiveModel[Model]:
-    """The active model: the one last activated in DATA_DIR, else RL_MODEL. Raises BundleRefused."""
-    record = ActiveModelFile(settings.data_dir)
+def select_model(shelf: Shelf, name: str, active: Model | None) -> Candidate:
+    """The bundle that NAME or NAME:VERSION means; beside an active model also ENSEMBLE. Raises BundleRefused."""
+    if active is None or name != ENSEMBLE:
+        return shelf.select(name)
+    timeframe_s = active.manifest.timeframe_s
+    found = [
+        candidate
+        for candidate in shelf.candidates
+        if candidate.manifest.kind == ENSEMBLE_KIND and candidate.manifest.timeframe_s == timeframe_s
+    ]
+    if not found:
+        raise BundleRefused(f"no ensemble decides on bars of {timeframe_s} s")
+    return max(found, key=lambda candidate: (datetime.fromisoformat(candidate.manifest.created_at), candidate.tag))
 
-    def load(name: str) -> Model:
+
+def follow_models(
+    settings: Settings, *, wanted: Callable[[], str], agents_models: Callable[[], Collection[str]], answers_here: bool
+) -> ServedModels[Model]:
+    """The active model, `wanted`, and those that agents name. Raises BundleRefused.
+
+    ENSEMBLE is the active model while that is an ensemble, else the newest ensemble. Both are asked in whichever thread
+    refreshes.
+    """
+    opened: WeakValueDictionary[str, Model] = WeakValueDictionary()
+
+    def load(name: str, active: Model | None) -> Model:
+        shelf = find_models(settings)
         try:
-            return open_model(settings, name, answers_here=answers_here)
+            candidate = select_model(shelf, name, active)
+            # Two names of one bundle share its networks.
+            model = opened.get(candidate.digest) or open_candidate(
+                settings, shelf, candidate, answers_here=answers_here
+            )
         except BundleRefused as error:
-            origin = "RL_MODEL" if record.read() is None else f"the activation in {settings.data_dir}"
-            raise BundleRefused(f"{origin} names {name}: {error}") from error
+            origin = "RL_MODEL" if name == settings.rl_model else "the record of the active model"
+            raise BundleRefused(f"{origin} names {name}: {error}" if active is None else str(error)) from error
+        opened[model.digest] = model
+        return model
 
-    return ActiveModel(wanted=lambda: record.read() or settings.rl_model, load=load)
+    def named(active: Model) -> Collection[str]:
+        return set(agents_models()) - ({ENSEMBLE} if active.is_ensemble else set())
 
-
-class PolicyOfTheDay:
-    """Keeps trading.ports.Policy with whichever model is active; `call` asks its process in `process` placement."""
-
-    def __init__(
-        self, live: LiveFeatures, models: ActiveModel[Model], call: PolicyCall | None, *, cache_ttl_s: float
-    ) -> None:
-        self._live = live
-        self._cache_ttl_s = cache_ttl_s
-        self._models = models
-        self._call = call
-        self._policy = self._make()
-
-    async def advise(self, symbol: str, reading: Reading, exposure: float, *, budget_s: float) -> Advice:
-        """Advice of the active model."""
-        return await self._policy.advise(symbol, reading, exposure, budget_s=budget_s)
-
-    def switch(self) -> None:
-        """Serve the model that is active now, once its features are warm."""
-        self._live.track(self._models.current.networks)
-        self._policy = self._make()
-
-    def _make(self) -> Policy:
-        model, call = self._models.current, self._call
-        if call is None:
-            if model.bundle is None:
-                raise PolicyFailed("a model of this process was opened without its networks")
-            return BundlePolicy(self._live, model.bundle)
-        digest = model.digest
-        remote = RemotePolicy(
-            self._live, model.manifest, model.networks, lambda rows, exposure: call(digest, rows, exposure)
-        )
-        return CachedPolicy(remote, self._live, ttl_s=self._cache_ttl_s)
+    return ServedModels(wanted=wanted, named=named, load=load)
 
 
 def require_timeframe(model: Model, market: Market) -> None:
@@ -125,11 +131,29 @@ def require_timeframe(model: Model, market: Market) -> None:
         )
 
 
+def look_at_active_model(settings: Settings) -> Model:
+    """The active model: the one last activated, else RL_MODEL; verified. Raises BundleRefused, StoreRefused.
+
+    For commands and the start of the service; not for a running event loop.
+    """
+    try:
+        activated = read_active_model(find_store(settings))
+    except ValueError as error:
+        raise BundleRefused(str(error)) from error
+    models = follow_models(
+        settings, wanted=lambda: activated or settings.rl_model, agents_models=tuple, answers_here=True
+    )
+    return models.current
+
+
 def activate(settings: Settings, name: str) -> Model:
-    """Verify a bundle and make it the active one of DATA_DIR. Raises BundleRefused, and then nothing has changed."""
+    """Verify a bundle and make it the active one, on all workers. Raises BundleRefused, and then nothing has changed.
+
+    Raises StoreRefused. Not for a running event loop.
+    """
     model = open_model(settings, name, answers_here=True)
     require_timeframe(model, look_at_market(settings))
-    ActiveModelFile(settings.data_dir).write(f"{model.manifest.name}:{model.manifest.version}")
+    write_active_model(find_store(settings), model.tag)
     return model
 
 

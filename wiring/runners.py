@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from rl_models.active import ActiveModel
 from rl_models.remote import ask
 from rl_models.rule import MODEL, FallbackRule
 from rl_models.runner import PolicyRunner, advice_to_dict
@@ -11,7 +10,7 @@ from settings import Settings
 from trading.errors import PolicyFailed
 from trading.exposure import SPOT
 from trading.vocabulary import Action, Advice, Reading
-from wiring.models import Model
+from wiring.on_demand import ModelsOnDemand
 
 # FallbackModel.advise of the runner process: reading, exposure.
 RuleCall: TypeAlias = Callable[[dict[str, Any], float], Awaitable[object]]
@@ -23,7 +22,7 @@ def open_rule(settings: Settings) -> FallbackRule:
 
 
 def answer_policy(
-    models: ActiveModel[Model], digest: str, rows: Mapping[str, Sequence[float]], exposure: float
+    models: ModelsOnDemand, digest: str, rows: Mapping[str, Sequence[float]], exposure: float
 ) -> dict[str, Any]:
     """What the policy's process says about one row; failures are in the answer (see rl_models.runner)."""
     try:

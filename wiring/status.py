@@ -3,13 +3,14 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from schemas import iso_time
+from trading.agents import AgentState
+from wiring.version import VERSION
 from wiring.worker import Worker
 
 SERVICE = "rl-service"
-# Also in pyproject.toml; the service runs from a source tree or a Bento, where it is not installed.
-VERSION = "0.1.0"
 
 
 def reports(worker: Worker) -> Mapping[str, Callable[[], object]]:
@@ -24,7 +25,11 @@ def reports(worker: Worker) -> Mapping[str, Callable[[], object]]:
         "model": lambda: _model(worker),
         "market": lambda: _market(worker),
         "experiment": lambda: _experiment(worker),
-        "execution_mode": lambda: "off",
+        "execution_mode": lambda: worker.settings.execution_mode,
+        "agents": lambda: {state: worker.known.count(state) for state in AgentState},
+        "queue": lambda: worker.observation.depth,
+        "store": lambda: _store(worker),
+        "journal": lambda: asdict(worker.journal.state(now_s=time.time())),
     }
 
 
@@ -38,6 +43,18 @@ def _model(worker: Worker) -> dict[str, object]:
         "trained_on": list(model.manifest.symbols),
         "placement": worker.settings.placement.value,
         "refused": worker.models.refusal,
+        "others": {name: other.tag for name, other in worker.models.others.items()},
+        "others_refused": dict(worker.models.refusals),
+    }
+
+
+def _store(worker: Worker) -> dict[str, object]:
+    age_s = worker.known.age_s(time.monotonic())
+    return {
+        "kind": worker.store.dialect,
+        "failure": worker.store.failure,
+        "snapshot_version": worker.known.version,
+        "snapshot_age_seconds": round(age_s, 3),
     }
 
 

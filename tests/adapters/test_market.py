@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from adapters.dataset import Dataset, DatasetReport
-from adapters.replay_market import ReplayMarket
-from adapters.simulated_market import SimulatedMarket, Simulation
+from adapters.market_clock import WALL_CLOCK
+from adapters.replay_market import ReplayMarket, replay_terms
+from adapters.simulated_market import SimulatedMarket, Simulation, simulation_terms
 from adapters.simulated_prices import DAY_S, GENESIS_S
 from tests.fakes.market import EPOCH_S, HOUR_S, FakeMarket, bars_from_closes
 from trading.errors import UnknownSymbol
@@ -45,37 +45,39 @@ def dataset(closes: list[float]) -> Dataset:
     return Dataset(bars=bars_from_closes(closes), timeframe_s=HOUR_S, report=report, sha256="0" * 64)
 
 
-def replay(directory: Path) -> Stage:
+def replay() -> Stage:
     wall = Wall(time_s=WALL_S)
     datasets = {"ETH": dataset([50.0] * 700), "BTC": dataset([100.0 + index % 7 for index in range(700)])}
-    market = ReplayMarket.open(datasets, directory=directory, speed=60.0, wall_s=wall)
+    market = ReplayMarket(datasets, replay_terms(datasets, speed=60.0).begin(WALL_S), wall_s=wall)
     return Stage(market=market, advance=lambda seconds: setattr(wall, "time_s", wall.time_s + seconds / 60.0))
 
 
-def simulated(directory: Path, speed: float = 1.0) -> Stage:
+def simulated(speed: float = 1.0) -> Stage:
     wall = Wall(time_s=WALL_S)
     simulation = Simulation(seed=7, symbols=("ETH", "BTC"), timeframe_s=HOUR_S)
-    market = SimulatedMarket.open(simulation, directory=directory, speed=speed, wall_s=wall)
+    terms = simulation_terms(simulation, speed=speed)
+    market = SimulatedMarket(simulation, WALL_CLOCK if terms is None else terms.begin(WALL_S), wall_s=wall)
     return Stage(market=market, advance=lambda seconds: setattr(wall, "time_s", wall.time_s + seconds / speed))
 
 
-def fake(directory: Path) -> Stage:
+def fake() -> Stage:
     bars = bars_from_closes([100.0 + index % 7 for index in range(700)])
     market = FakeMarket({"ETH": bars, "BTC": bars}, now_s=EPOCH_S + 600 * HOUR_S)
     return Stage(market=market, advance=market.advance)
 
 
-MARKETS: dict[str, Callable[[Path], Stage]] = {
+MARKETS: dict[str, Callable[[], Stage]] = {
     "replay": replay,
     "simulated": simulated,
-    "simulated at another speed": lambda directory: simulated(directory, speed=60.0),
+    "simulated at another speed": lambda: simulated(speed=60.0),
     "fake": fake,
 }
 
 
 @pytest.fixture(params=list(MARKETS.values()), ids=list(MARKETS))
-def open_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Stage]:
-    return lambda: request.param(tmp_path)
+def open_stage(request: pytest.FixtureRequest) -> Callable[[], Stage]:
+    made: Callable[[], Stage] = request.param
+    return made
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_no_bar_closes_after_the_market_s_time(stage: Stage) -> None:
 def test_a_bar_that_closes_this_moment_is_seen() -> None:
     wall = Wall(time_s=float(GENESIS_S + 2 * HOUR_S))
     simulation = Simulation(seed=7, symbols=("BTC",), timeframe_s=HOUR_S)
-    market = SimulatedMarket.open(simulation, directory=Path(), speed=1.0, wall_s=wall)
+    market = SimulatedMarket(simulation, WALL_CLOCK, wall_s=wall)
     assert market.closed_bars("BTC", after_s=None, limit=1)[0].open_time_s == GENESIS_S + HOUR_S
 
 

@@ -9,10 +9,15 @@ from tests.fakes.python import run_python
 
 PRELUDE = """
 from dataclasses import replace
-from adapters.metrics import SECONDS, Metrics
+from adapters.metrics import SECONDS, Condition, Metrics
 from tests.fakes.decisions import DECISION
 from trading.vocabulary import Action, Arm, BlockReason, FailureReason
 metrics = Metrics()
+CONDITION = Condition(
+    journal_queued=3, journal_spooled_bytes=100, journal_dropped_total=0, journal_torn_total=1, store_away=False,
+    sockets=2, bus_dropped_total=5, replays_total=7, jobs={"PENDING": 4}, agents={"running": 6},
+    refused_totals={"predict": 8},
+)
 """
 SHOW = "\nprint(metrics.exposition().decode())"
 Worker = Callable[[str], dict[str, float]]
@@ -93,3 +98,107 @@ def test_no_user_and_no_symbol_is_a_label(worker: Worker) -> None:
     samples = worker("metrics.record(DECISION, seconds=0.001)")
     assert samples
     assert not [name for name in samples if "user123" in name or "BTC" in name]
+
+
+def test_what_is_counted_after_a_flush_is_added_once(worker: Worker) -> None:
+    samples = worker("""
+for _ in range(3):
+    metrics.record(DECISION, seconds=0.25)
+    metrics.rejected("internal")
+    metrics.flush()
+    metrics.flush()
+""")
+    assert samples['rl_service_rejected_requests_total{code="internal"}'] == 3.0
+    assert samples["rl_service_decision_seconds_count"] == 3.0
+    assert samples["rl_service_decision_seconds_sum"] == 0.75
+
+
+def test_only_what_was_not_flushed_dies_with_a_worker(worker: Worker, tmp_path: Path) -> None:
+    killed = "metrics.rejected('internal'); metrics.flush(); metrics.rejected('internal')"
+    run_python(PRELUDE + killed + "\nimport os; os._exit(0)", environment={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)})
+    assert worker("")['rl_service_rejected_requests_total{code="internal"}'] == 1.0
+
+
+def test_nothing_is_lost_while_another_thread_flushes(worker: Worker) -> None:
+    samples = worker("""
+import sys, threading
+sys.setswitchinterval(1e-5)
+done = threading.Event()
+def flush_on():
+    while not done.is_set():
+        metrics.flush()
+threads = [threading.Thread(target=flush_on) for _ in range(2)]
+for thread in threads: thread.start()
+for n in range(20_000):
+    metrics.record(DECISION, seconds=0.0015)
+    metrics.rejected(f"code{n % 50}")
+done.set()
+for thread in threads: thread.join()
+""")
+    rejected = [value for name, value in samples.items() if name.startswith("rl_service_rejected_requests_total")]
+    assert (len(rejected), sum(rejected)) == (50, 20_000.0)
+    assert samples["rl_service_decision_seconds_count"] == 20_000.0
+    assert samples["rl_service_decision_seconds_sum"] == pytest.approx(30.0)
+
+
+def test_how_a_worker_stands_is_shown(worker: Worker) -> None:
+    samples = worker("metrics.observe(CONDITION)")
+    shown = {name: value for name, value in samples.items() if not name.startswith("rl_service_decision_seconds")}
+    assert shown == {
+        "rl_service_journal_queued_decisions": 3.0,
+        "rl_service_journal_spooled_bytes": 100.0,
+        "rl_service_journal_dropped_decisions_total": 0.0,
+        "rl_service_journal_torn_tails_total": 1.0,
+        "rl_service_store_away": 0.0,
+        "rl_service_sockets": 2.0,
+        "rl_service_bus_dropped_messages_total": 5.0,
+        "rl_service_idempotent_replays_total": 7.0,
+        'rl_service_jobs{status="PENDING"}': 4.0,
+        'rl_service_agents{state="running"}': 6.0,
+        'rl_service_refused_requests_total{class="predict"}': 8.0,
+    }
+
+
+def test_looking_twice_at_a_total_counts_it_once(worker: Worker) -> None:
+    samples = worker("""
+metrics.observe(CONDITION); metrics.flush()
+metrics.observe(CONDITION); metrics.flush()
+metrics.observe(replace(CONDITION, bus_dropped_total=6))
+""")
+    assert samples["rl_service_bus_dropped_messages_total"] == 6.0
+
+
+def test_a_status_without_predictions_falls_to_zero_and_an_unknown_queue_stays(worker: Worker) -> None:
+    samples = worker("""
+metrics.observe(CONDITION)
+metrics.observe(replace(CONDITION, jobs={"RUNNING": 1}, agents={}))
+metrics.observe(replace(CONDITION, jobs=None, agents={}))
+""")
+    assert samples['rl_service_jobs{status="PENDING"}'] == 0.0
+    assert samples['rl_service_jobs{status="RUNNING"}'] == 1.0
+    assert samples['rl_service_agents{state="running"}'] == 0.0
+
+
+def test_what_each_worker_has_adds_up_and_what_all_see_alike_does_not(worker: Worker) -> None:
+    worker("metrics.observe(replace(CONDITION, store_away=True))")
+    samples = worker("metrics.observe(CONDITION)")
+    assert samples["rl_service_sockets"] == 4.0
+    assert samples["rl_service_store_away"] == 1.0
+    assert samples['rl_service_agents{state="running"}'] == 6.0
+    assert samples["rl_service_idempotent_replays_total"] == 14.0
+
+
+def test_what_a_dead_worker_had_is_gone_and_what_it_counted_stays(worker: Worker) -> None:
+    worker("metrics.observe(replace(CONDITION, store_away=True))")
+    samples = worker("""
+import os
+from pathlib import Path
+from adapters.metric_files import bury
+folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+(dead,) = {int(path.stem.rsplit("_", 1)[1]) for path in folder.glob("*.db")} - {os.getpid()}
+assert bury(folder, dead)
+metrics.observe(CONDITION)
+""")
+    assert samples["rl_service_sockets"] == 2.0
+    assert samples["rl_service_store_away"] == 0.0
+    assert samples["rl_service_idempotent_replays_total"] == 14.0

@@ -8,7 +8,7 @@ import pytest
 from adapters.dataset import Dataset, DatasetReport
 from adapters.market_clock import MarketClock
 from adapters.ohlcv_files import read_ohlcv
-from adapters.replay_market import OPENING_BARS, ReplayMarket, default_start_s, digest
+from adapters.replay_market import OPENING_BARS, ReplayMarket, default_start_s, digest, replay_terms
 from tests.fakes.market import EPOCH_S, HOUR_S, bars_from_closes
 from trading.errors import DatasetRefused, InvalidSetting
 from trading.vocabulary import Bar
@@ -27,12 +27,17 @@ def market_at(datasets: dict[str, Dataset], market_s: float) -> ReplayMarket:
     return ReplayMarket(datasets, clock, wall_s=lambda: WALL_S)
 
 
+def begun(datasets: dict[str, Dataset], *, wall_s: float = WALL_S, start_s: float | None = None) -> ReplayMarket:
+    terms = replay_terms(datasets, speed=60.0, start_s=start_s)
+    return ReplayMarket(datasets, terms.begin(WALL_S), wall_s=lambda: wall_s)
+
+
 def newest(market: ReplayMarket, symbol: str = "BTC") -> Bar:
     return market.closed_bars(symbol, after_s=None, limit=1)[0]
 
 
-def test_it_begins_with_the_opening_bars_closed(tmp_path: Path) -> None:
-    market = ReplayMarket.open({"BTC": dataset()}, directory=tmp_path, speed=60.0, wall_s=lambda: WALL_S)
+def test_it_begins_with_the_opening_bars_closed() -> None:
+    market = begun({"BTC": dataset()})
     assert len(market.closed_bars("BTC", after_s=None, limit=10_000)) == OPENING_BARS
     assert market.now_s() == EPOCH_S + OPENING_BARS * HOUR_S
 
@@ -42,35 +47,33 @@ def test_it_begins_when_the_youngest_symbol_has_its_opening_bars() -> None:
     assert default_start_s({"BTC": dataset(), "ETH": young}) == EPOCH_S + (OPENING_BARS + 50) * HOUR_S
 
 
-def test_too_few_bars_need_a_given_start(tmp_path: Path) -> None:
+def test_too_few_bars_need_a_given_start() -> None:
     short = {"BTC": dataset(OPENING_BARS)}
     with pytest.raises(DatasetRefused, match="BTC: 600 bars; a replay without a start needs more than 600"):
-        ReplayMarket.open(short, directory=tmp_path, speed=1.0)
+        replay_terms(short, speed=1.0)
     start_s = EPOCH_S + 10 * HOUR_S
-    market = ReplayMarket.open(short, directory=tmp_path, speed=1.0, start_s=start_s, wall_s=lambda: WALL_S)
+    market = begun(short, start_s=start_s)
     assert newest(market).open_time_s == EPOCH_S + 9 * HOUR_S
 
 
 @pytest.mark.parametrize("start_s", [EPOCH_S, EPOCH_S + 701 * HOUR_S])
-def test_a_start_outside_the_bars_is_refused(tmp_path: Path, start_s: int) -> None:
+def test_a_start_outside_the_bars_is_refused(start_s: int) -> None:
     with pytest.raises(InvalidSetting, match="outside the bars: 2020-09-13T13:00:00Z to 2020-10-12T16:00:00Z"):
-        ReplayMarket.open({"BTC": dataset()}, directory=tmp_path, speed=1.0, start_s=start_s)
+        replay_terms({"BTC": dataset()}, speed=1.0, start_s=start_s)
 
 
-def test_files_of_two_timeframes_are_refused(tmp_path: Path) -> None:
+def test_files_of_two_timeframes_are_refused() -> None:
     with pytest.raises(DatasetRefused, match="BTC 3600 s, ETH 60 s"):
-        ReplayMarket.open({"ETH": dataset(timeframe_s=60), "BTC": dataset()}, directory=tmp_path, speed=1.0)
+        replay_terms({"ETH": dataset(timeframe_s=60), "BTC": dataset()}, speed=1.0)
 
 
-def test_a_replay_of_nothing_is_refused(tmp_path: Path) -> None:
+def test_a_replay_of_nothing_is_refused() -> None:
     with pytest.raises(DatasetRefused, match="at least one file"):
-        ReplayMarket.open({}, directory=tmp_path, speed=1.0)
+        replay_terms({}, speed=1.0)
 
 
-def test_a_restart_goes_on_where_the_clock_is(tmp_path: Path) -> None:
-    ReplayMarket.open({"BTC": dataset()}, directory=tmp_path, speed=60.0, wall_s=lambda: WALL_S)
-    restarted = ReplayMarket.open({"BTC": dataset()}, directory=tmp_path, speed=60.0, wall_s=lambda: WALL_S + 120.0)
-    assert restarted.now_s() == EPOCH_S + (OPENING_BARS + 2) * HOUR_S
+def test_a_process_that_comes_later_is_where_the_clock_is() -> None:
+    assert begun({"BTC": dataset()}, wall_s=WALL_S + 120.0).now_s() == EPOCH_S + (OPENING_BARS + 2) * HOUR_S
 
 
 def test_other_bars_start_another_market() -> None:
@@ -101,9 +104,9 @@ def test_bars_do_not_depend_on_later_ones() -> None:
     assert seen[0] == seen[1]
 
 
-def test_the_real_btc_hours_replay_to_their_end(shared_data: Path, tmp_path: Path) -> None:
+def test_the_real_btc_hours_replay_to_their_end(shared_data: Path) -> None:
     btc = read_ohlcv(shared_data / "crypto/BTCUSD_1h_2019-07_2022-02_raw.csv")
-    market = ReplayMarket.open({"BTC": btc}, directory=tmp_path, speed=3600.0, wall_s=lambda: WALL_S)
+    market = begun({"BTC": btc})
     assert newest(market) == btc.bars[OPENING_BARS - 1]
     assert market.datasets["BTC"].report.lines()
     assert market_at({"BTC": btc}, btc.last_close_s + 1.0).ended()

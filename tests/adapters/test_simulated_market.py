@@ -9,7 +9,7 @@ import pytest
 
 from adapters.bar_checks import broken_rule
 from adapters.market_clock import WALL_CLOCK
-from adapters.simulated_market import SimulatedMarket, Simulation
+from adapters.simulated_market import SimulatedMarket, Simulation, simulation_terms
 from adapters.simulated_prices import DAY_S, GENESIS_S
 from trading.errors import InvalidSetting
 from trading.vocabulary import Bar
@@ -93,25 +93,35 @@ def test_another_seed_makes_another_market() -> None:
 
 
 @pytest.mark.parametrize("timeframe_s", [0, 30, 90, 7 * HOUR_S, 2 * DAY_S])
-def test_a_timeframe_that_does_not_divide_a_day_is_refused(tmp_path: Path, timeframe_s: int) -> None:
+def test_a_timeframe_that_does_not_divide_a_day_is_refused(timeframe_s: int) -> None:
     simulation = Simulation(seed=7, symbols=("BTC",), timeframe_s=timeframe_s)
     with pytest.raises(InvalidSetting, match=f"timeframe {timeframe_s} s"):
-        SimulatedMarket.open(simulation, directory=tmp_path, speed=1.0)
+        simulation_terms(simulation, speed=1.0)
 
 
-def test_at_speed_1_it_lives_on_the_wall_clock_and_writes_nothing(tmp_path: Path) -> None:
+def test_at_speed_1_it_needs_no_clock_of_its_own() -> None:
+    assert simulation_terms(Simulation(seed=7, symbols=("BTC",), timeframe_s=HOUR_S), speed=1.0) is None
+
+
+def test_at_another_speed_it_starts_at_the_wall_time_of_its_first_process() -> None:
     simulation = Simulation(seed=7, symbols=("BTC",), timeframe_s=HOUR_S)
-    market = SimulatedMarket.open(simulation, directory=tmp_path, speed=1.0, wall_s=lambda: NOW_S)
-    assert market.now_s() == NOW_S
-    assert list(tmp_path.iterdir()) == []
+    terms = simulation_terms(simulation, speed=60.0)
+    assert terms is not None
+    assert SimulatedMarket(simulation, terms.begin(NOW_S), wall_s=lambda: NOW_S).now_s() == NOW_S
+    assert SimulatedMarket(simulation, terms.begin(NOW_S), wall_s=lambda: NOW_S + 10.0).now_s() == NOW_S + 600.0
 
 
-def test_at_another_speed_all_processes_share_a_clock_that_starts_at_the_wall_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        Simulation(seed=8, symbols=("BTC",), timeframe_s=HOUR_S),
+        Simulation(seed=7, symbols=("ETH",), timeframe_s=HOUR_S),
+        Simulation(seed=7, symbols=("BTC",), timeframe_s=60),
+    ],
+)
+def test_other_prices_are_another_market(other: Simulation) -> None:
     simulation = Simulation(seed=7, symbols=("BTC",), timeframe_s=HOUR_S)
-    first = SimulatedMarket.open(simulation, directory=tmp_path, speed=60.0, wall_s=lambda: NOW_S)
-    second = SimulatedMarket.open(simulation, directory=tmp_path, speed=60.0, wall_s=lambda: NOW_S + 10.0)
-    assert first.now_s() == NOW_S
-    assert second.now_s() == NOW_S + 600.0
+    assert simulation_terms(other, speed=60.0) != simulation_terms(simulation, speed=60.0)
 
 
 def test_it_never_ends() -> None:

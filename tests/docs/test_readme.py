@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks.servers import SERVERS
-from routes.reports import build_app
-from routes.room import Room
+from routes.pages import PAGES
+from routes.sockets import PREFIX
 from schemas import PredictRequest, PredictResponse
 from tests.fakes.served import ROOT, Served, served
 
@@ -59,14 +59,15 @@ def test_the_first_request_is_answered_on_real_bars_too(shared_data: Path, tmp_p
 
 
 def test_every_route_is_listed_and_every_listed_route_is_there(service: Served) -> None:
-    listed = set(re.findall(r"`(/(?:api/v1/[a-z/]+|metrics))`", README))
-    assert listed == {"/api/v1/predict"} | {route.path for route in build_app_routes()}
-    for path in listed - {"/api/v1/predict"}:
-        assert service.get(path).status == 200, path
-
-
-def build_app_routes() -> list[Any]:
-    return list(build_app(Room(max_concurrent=1)).routes)
+    table = README[README.index("## Routes") : README.index("## Settings")]
+    listed = set(re.findall(r"`(/(?:api/v1/[a-z/{}_]+|metrics|ws/[a-z/{}_]+))(?:\?[a-z=]+)?`", table))
+    methods = {route["route"] for route in service.get("/schema.json").json()["routes"]}
+    pages = {page.path for page in PAGES}
+    assert listed == methods | pages | {PREFIX + "{user_id}"}
+    for path in sorted(pages):
+        answer = service.get(re.sub(r"{.*}", "x", path))
+        # Anything but a route that is not there.
+        assert answer.status == 200 or answer.json()["error"]["code"] != "not_found", path
 
 
 @pytest.mark.parametrize("verb", ["serve", "test", "check", "bench", "train", "bento", "doctor"])

@@ -1,9 +1,11 @@
 """Fakes of the desk's ports: policies that answer, fail or dawdle, and a recorder that remembers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from trading.agents import ENSEMBLE, Agent, AgentConfig, AgentLimits, AgentState, ExecutionMode
 from trading.errors import NoMarketData, UnknownSymbol
+from trading.ports import Policy
 from trading.vocabulary import (
     Action,
     Advice,
@@ -45,6 +47,53 @@ def view(**changes: object) -> MarketView:
         "regime": None,
     }
     return MarketView(**(fields | changes))  # type: ignore[arg-type]
+
+
+def config(**changes: object) -> AgentConfig:
+    """What an agent has whose user chose nothing, changed where told."""
+    fields: dict[str, object] = {
+        "model_type": ENSEMBLE,
+        "confidence_threshold": None,
+        "symbols": (),
+        "timeframe_s": 3600,
+        "execution": ExecutionMode.PAPER,
+        "capital_usd": None,
+        "limits": AgentLimits(),
+    }
+    return AgentConfig(**(fields | changes))  # type: ignore[arg-type]
+
+
+def agent(state: AgentState = AgentState.RUNNING, *, user_id: str = "user123", **changes: object) -> Agent:
+    """An agent of user123 started at NOON_S, its configuration changed where told."""
+    return Agent(
+        user_id=user_id,
+        state=state,
+        config=config(**changes),
+        created_at_s=NOON_S,
+        changed_at_s=NOON_S,
+        version=1,
+    )
+
+
+@dataclass
+class FakeAgents:
+    """Keeps trading.ports.Agents: knows these and nobody else."""
+
+    known: Mapping[str, Agent] = field(default_factory=dict)
+
+    def of(self, user_id: str) -> Agent | None:
+        return self.known.get(user_id)
+
+
+@dataclass
+class FakePolicies:
+    """Keeps trading.desk.Policies: the active policy, and those loaded by model type."""
+
+    active: Policy
+    loaded: Mapping[str, Policy] = field(default_factory=dict)
+
+    def of(self, model_type: str | None) -> Policy | None:
+        return self.active if model_type is None else self.loaded.get(model_type)
 
 
 @dataclass

@@ -62,6 +62,7 @@ async def ask(
     method: str = "POST",
     headers: Sequence[tuple[str, str]] = (("content-type", "application/json"),),
     messages: Iterable[Message] | None = None,
+    query: str = "",
 ) -> Reply:
     """Ask as a server does; `messages` in place of `body` when the request does not arrive in one piece."""
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
@@ -71,7 +72,7 @@ async def ask(
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": raw,
     }
     wire = Wire([{"type": "http.request", "body": body}] if messages is None else messages)

@@ -1,6 +1,6 @@
 """A decision with something in every field; change it with dataclasses.replace."""
 
-from tests.fakes.advisers import signal, view
+from tests.fakes.advisers import NOON_S, agent, signal, view
 from trading.vocabulary import Action, Advice, Arm, Assignment, AssignmentReason, ConfidenceReason, Decision
 
 ADVICE = Advice(
@@ -14,6 +14,8 @@ ADVICE = Advice(
     agreement=0.75,
     entropy=0.5,
     cached=True,
+    digest="sha256:" + "0" * 64,
+    observations={"sha256:" + "1" * 64: b"\x00\x00\x00\x00\x00\x00\xf0?"},
 )
 DECISION = Decision(
     request_id="r1",
@@ -27,4 +29,6 @@ DECISION = Decision(
     target_exposure=1.0,
     blocked_by=(),
     market=view(regime="calm"),
+    agent=agent(confidence_threshold=0.5, symbols=("BTC",)),
+    judged_at_s=NOON_S + 60.5,
 )

@@ -65,8 +65,14 @@ class Served:
     def worker_pids(self) -> list[int]:
         """Every process below the supervisor that serves the API."""
         found = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False).stdout
-        pids = [int(pid) for pid in found.split()]
-        return [pid for pid in pids if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [int(pid) for pid in found.split() if b"worker" in _command(int(pid))]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""  # it ended in this moment
 
 
 def _answer(response: Any) -> Answer:

@@ -1,11 +1,25 @@
 """A decision always comes, says who made it, and never trades on what is not known."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
-from tests.fakes.advisers import NOON_S, FakeAssigner, FakeFeatures, FakePolicy, FakeRecorder, signal, ticking, view
-from trading.desk import Advisers, Desk
+from tests.fakes.advisers import (
+    NOON_S,
+    FakeAgents,
+    FakeAssigner,
+    FakeFeatures,
+    FakePolicies,
+    FakePolicy,
+    FakeRecorder,
+    agent,
+    signal,
+    ticking,
+    view,
+)
+from trading.agents import ENSEMBLE, Agent, AgentState
+from trading.desk import Advisers, Desk, Policies
 from trading.errors import (
     FeaturesMissing,
     FeaturesWarmingUp,
@@ -16,7 +30,7 @@ from trading.errors import (
 )
 from trading.exposure import SPOT
 from trading.gate import Limits
-from trading.ports import Assigner, Features, Policy, Recorder
+from trading.ports import Agents, Assigner, Features, Policy, Recorder
 from trading.vocabulary import (
     Action,
     Arm,
@@ -41,15 +55,20 @@ def decide(
     market: MarketView | None = None,
     recorder: FakeRecorder | None = None,
     step_s: float = 0.0,
+    owned: Agent | None = None,
+    loaded: Mapping[str, Policy] | None = None,
 ) -> Decision:
     features: Features = FakeFeatures(market or view())
     assigner: Assigner = FakeAssigner(arm)
     book: Recorder = recorder or FakeRecorder()
     clock = ticking(step_s)
+    agents: Agents = FakeAgents({} if owned is None else {owned.user_id: owned})
+    policies: Policies = FakePolicies(rl or FakePolicy("rl"), loaded or {})
     desk = Desk(
         features=features,
         assigner=assigner,
-        advisers=Advisers(rl=rl or FakePolicy("rl"), fallback=fallback or (FakePolicy("rule"),)),
+        agents=agents,
+        advisers=Advisers(rl=policies, fallback=fallback or (FakePolicy("rule"),)),
         recorder=book,
         limits=LIMITS,
         exposures=SPOT,
@@ -196,3 +215,57 @@ def test_every_decision_is_recorded_once() -> None:
     recorder = FakeRecorder()
     decision = decide(signal(), recorder=recorder)
     assert recorder.decisions == [decision]
+
+
+def test_a_decision_carries_the_agent_and_the_time_it_was_judged_by() -> None:
+    owned = agent(AgentState.PAUSED)
+    decision = decide(signal(), owned=owned, loaded={ENSEMBLE: FakePolicy("crowd")})
+    assert (decision.agent, decision.judged_at_s) == (owned, NOON_S)
+    assert decide(signal()).agent is None
+
+
+@pytest.mark.parametrize(
+    ("state", "model"), [(AgentState.RUNNING, "mine"), (AgentState.PAUSED, "mine"), (AgentState.STOPPED, "rl")]
+)
+def test_an_agent_that_is_not_over_is_advised_by_its_own_model(state: AgentState, model: str) -> None:
+    decision = decide(signal(), owned=agent(state, model_type="mine:2"), loaded={"mine:2": FakePolicy("mine")})
+    assert (decision.advice.model, decision.served_arm, decision.failure) == (model, Arm.RL, None)
+
+
+def test_an_agents_model_counts_in_the_policy_arm_only() -> None:
+    decision = decide(signal(), arm=Arm.FALLBACK, owned=agent(model_type="mine"), loaded={"mine": FakePolicy("mine")})
+    assert (decision.advice.model, decision.failure) == ("rule", None)
+
+
+def test_while_an_agents_model_is_loading_the_rule_answers_and_says_so() -> None:
+    decision = decide(signal(), owned=agent(model_type="mine"))
+    assert (decision.advice.model, decision.served_arm) == ("rule", Arm.FALLBACK)
+    assert decision.failure is FailureReason.MODEL_LOADING
+    assert decision.fallback_used
+
+
+def test_a_loading_model_stays_the_reason_when_the_rule_fails_too() -> None:
+    decision = decide(
+        signal(), owned=agent(model_type="mine"), fallback=(FakePolicy("rule", error=PolicyFailed("down")),)
+    )
+    assert (decision.served_arm, decision.failure) == (Arm.HOLD, FailureReason.MODEL_LOADING)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(AgentState.PAUSED, BlockReason.AGENT_PAUSED), (AgentState.STOPPED, BlockReason.AGENT_STOPPED)],
+)
+def test_the_advice_for_an_agent_that_does_not_run_may_not_be_traded(state: AgentState, reason: BlockReason) -> None:
+    decision = decide(signal(), owned=agent(state, model_type="mine"), loaded={"mine": FakePolicy("mine")})
+    assert (decision.action, decision.blocked_by, decision.should_trade) == (Action.BUY, (reason,), False)
+
+
+def test_another_users_agent_changes_nothing() -> None:
+    owned = agent(AgentState.STOPPED, user_id="somebody")
+    assert decide(signal(), owned=owned).should_trade
+
+
+def test_a_clipped_target_fails_a_threshold_as_it_has_no_confidence() -> None:
+    sure = FakePolicy("mine", target=1.5, confidence=0.99)
+    decision = decide(signal(), owned=agent(model_type="mine", confidence_threshold=0.1), loaded={"mine": sure})
+    assert decision.blocked_by == (BlockReason.UNCALIBRATED,)

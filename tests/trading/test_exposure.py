@@ -2,7 +2,7 @@
 
 import pytest
 
-from trading.exposure import SPOT, derive_action
+from trading.exposure import SPOT, derive_action, increases_risk
 from trading.vocabulary import Action
 
 
@@ -23,3 +23,10 @@ def test_an_action_is_the_sign_of_the_change(target: float, position: float, act
 @pytest.mark.parametrize(("target", "held"), [(-0.3, 0.0), (0.3, 0.3), (1.2, 1.0)])
 def test_spot_holds_zero_to_one(target: float, held: float) -> None:
     assert SPOT.clip(target) == held
+
+
+@pytest.mark.parametrize(
+    ("target", "position", "increases"), [(0.5, 0.0, True), (-0.5, 0.0, True), (0.0, 0.5, False), (0.5, 0.5, False)]
+)
+def test_risk_grows_with_the_distance_from_flat(target: float, position: float, increases: bool) -> None:
+    assert increases_risk(target, position) is increases

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.store.engine import locate
 from tests.fakes.served import REQUEST, ROOT, Served, environment, served
+from wiring.stores import write_active_model
 
 BUNDLES = ROOT / "rl_models/bundles"
 
@@ -66,7 +68,7 @@ def test_a_flipped_byte_stops_an_activation(bench: Bench, name: str) -> None:
 
 
 def test_a_record_written_past_the_command_is_verified_by_each_worker(bench: Bench) -> None:
-    (bench.service.data_dir / "active_model.json").write_text('{"model": "no-such-bundle"}')
+    write_active_model(locate(None, bench.service.data_dir), "no-such-bundle")
     deadline_s = time.monotonic() + 20
     while bench.service.get("/api/v1/status").json()["model"]["refused"] is None:
         assert time.monotonic() < deadline_s

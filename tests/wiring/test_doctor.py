@@ -7,14 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.choices import ACTIVE_MODEL, choose
+from adapters.store.clocks import open_clock
+from adapters.store.schema import prepare, steps
 from rl_models.bundle import load_bundle, write_bundle
 from settings import Settings
 from tests.fakes.bundles import constant_onnx, policy_manifest
+from tests.fakes.postgres import PASSWORD, cluster
 from tests.fakes.settings import ohlcv_file, settings
 from trading.errors import InvalidSetting
 from wiring.doctor import EARLIEST_PLAUSIBLE_S, Finding, examine
-from wiring.markets import open_market
+from wiring.markets import MARKETS, restart_market
+from wiring.stores import find_store, tell
 
 START = datetime(2023, 1, 1, tzinfo=UTC)
 UPSTREAMS = ["trading_service_url", "data_aggregator_url", "adaptive_threshold_url"]
@@ -67,7 +75,15 @@ def deaf() -> Iterator[int]:
 def test_nothing_is_wrong_with_the_defaults(tmp_path: Path) -> None:
     found = list(examine(lambda: settings(tmp_path)))
     assert [finding.subject for finding in found if finding.failed] == []
-    assert [finding.subject for finding in found] == ["settings", "store", "clock", "market", "bundles", *SUBJECTS]
+    assert [finding.subject for finding in found] == [
+        "settings",
+        "store",
+        "store",
+        "clock",
+        "market",
+        "bundles",
+        *SUBJECTS,
+    ]
 
 
 def test_the_settings_say_where_it_will_listen(tmp_path: Path) -> None:
@@ -82,10 +98,65 @@ def test_bad_settings_are_all_that_is_said() -> None:
     assert list(examine(read)) == [Finding(mark="FAILED", subject="settings", text="PORT: bad; WORKERS: bad")]
 
 
-def test_a_store_that_can_be_written_is_well_and_left_empty(tmp_path: Path) -> None:
+def test_a_folder_without_a_store_is_well_and_left_empty(tmp_path: Path) -> None:
     found = settings(tmp_path)
-    assert only(found, "store").mark == "ok"
-    assert [path.name for path in found.data_dir.iterdir() if path.name.startswith(".")] == []
+    assert [finding.mark for finding in findings(found, "store")] == ["ok", "note"]
+    assert list(found.data_dir.iterdir()) == []
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings with an empty database of each kind."""
+    (tmp_path / "data").mkdir()
+    url = SecretStr(cluster().url(cluster().new_database())) if request.param == "postgresql" else None
+    return settings(tmp_path, database_url=url)
+
+
+def database(found: Settings) -> Finding:
+    """What the doctor says of the database, after the folder."""
+    return findings(found, "store")[-1]
+
+
+def test_a_database_with_the_tables_of_this_version_is_well(stored: Settings) -> None:
+    prepare(find_store(stored))
+    assert database(stored).mark == "ok"
+    assert steps()[0] in database(stored).text
+
+
+def test_a_database_of_another_version_is_told(stored: Settings) -> None:
+    async def foreign(connection: AsyncConnection) -> None:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    tell(find_store(stored), foreign)
+    assert database(stored).failed
+    assert "9999" in database(stored).text
+
+
+def test_an_empty_postgresql_is_a_note(tmp_path: Path) -> None:
+    found = settings(tmp_path, database_url=SecretStr(cluster().url(cluster().new_database())))
+    assert database(found).mark == "note"
+
+
+def test_a_postgresql_that_is_not_there_is_told_without_its_password(tmp_path: Path, deaf: int) -> None:
+    found = settings(tmp_path, database_url=SecretStr(cluster().url("rl", port=deaf)))
+    assert database(found).failed
+    assert "check that the server runs" in database(found).text
+    assert PASSWORD not in "".join(finding.text for finding in examine(lambda: found))
+
+
+def test_a_database_url_that_is_none_is_told(tmp_path: Path) -> None:
+    finding = database(settings(tmp_path, database_url=SecretStr("mysql://rl:hunter2@host/rl")))
+    assert finding.failed
+    assert "DATABASE_URL" in finding.text
+    assert "hunter2" not in finding.text
+
+
+def test_a_damaged_file_is_told_with_what_to_do(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    found.data_dir.mkdir()
+    (found.data_dir / "store.sqlite").write_bytes(b"no database" * 1_000)
+    assert database(found).failed
+    assert "move it and its -wal file away" in database(found).text
 
 
 def test_a_store_below_a_file_is_told_with_what_to_do(tmp_path: Path) -> None:
@@ -126,23 +197,20 @@ def test_defects_of_a_replayed_file_are_noted_and_fail_nothing(tmp_path: Path) -
     assert [finding for finding in found if "holes where bars are missing" in finding.text]
 
 
-def test_a_replay_that_has_ended_is_told_with_how_to_start_it_again(tmp_path: Path) -> None:
-    last_bar = datetime(2023, 1, 30, tzinfo=UTC)
-    found = replay(tmp_path, replay_start=last_bar, market_speed=40_000.0)
-    open_market(found)
-    assert not [finding for finding in findings(found, "market") if finding.failed]
-    time.sleep(0.5)
-    (failed,) = [finding for finding in findings(found, "market") if finding.failed]
-    assert f"{found.data_dir}/market-clock-" in failed.text
-    for clock in found.data_dir.glob("market-clock-*.json"):
-        clock.unlink()
-    assert not [finding for finding in findings(found, "market") if finding.failed]
+@pytest.mark.parametrize(("ago_s", "ended"), [(0.0, False), (86_400.0, True)])
+def test_a_replay_that_has_ended_is_told_with_how_to_start_it_again(tmp_path: Path, ago_s: float, ended: bool) -> None:
+    found = replay(tmp_path, replay_start=datetime(2023, 1, 30, tzinfo=UTC))
+    terms = MARKETS[found.market_source](found).terms
+    assert terms is not None
+    tell(find_store(found), open_clock(terms, wall_s=time.time() - ago_s))
+    failed = [finding.text for finding in findings(found, "market") if finding.failed]
+    assert failed == ["this replay has ended; `python -m wiring restart-market` lets it begin again"] * ended
 
 
 def test_a_replay_does_not_begin_because_the_doctor_looked(tmp_path: Path) -> None:
     found = replay(tmp_path)
     assert not findings(found, "market")[0].failed
-    assert list(found.data_dir.glob("market-clock-*")) == []
+    assert not restart_market(found)
 
 
 def test_the_active_bundle_is_verified_and_named_by_its_digest(tmp_path: Path) -> None:
@@ -165,8 +233,7 @@ def test_a_model_for_other_bars_than_the_markets_is_told(tmp_path: Path) -> None
 
 def test_a_damaged_record_of_the_active_model_is_told(tmp_path: Path) -> None:
     found = with_bundle(tmp_path)
-    found.data_dir.mkdir()
-    (found.data_dir / "active_model.json").write_text("{")
+    tell(find_store(found), choose(ACTIVE_MODEL, "{"))
     finding = verdict(found)
     assert finding.failed
     assert "activate a bundle again" in finding.text

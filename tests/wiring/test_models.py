@@ -1,42 +1,35 @@
-"""Which model serves: found on the shelf, followed while it changes, activated, put into the model store."""
+"""Which models serve: found on the shelf, followed while they change, activated, put into the model store."""
 
-import asyncio
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from adapters.active_model import ActiveModelFile
-from rl_models.active import ActiveModel
 from rl_models.bundle import write_bundle
-from rl_models.features.schema import FeatureSchema, FeatureSpec
-from rl_models.live import LiveFeatures
-from rl_models.runner import PolicyRunner
-from rl_models.shelf import SHIPPED_BUNDLES
+from rl_models.manifest import Member
+from rl_models.served import ServedModels
+from rl_models.shelf import SHIPPED_BUNDLES, find_bundles
 from settings import Settings
-from tests.fakes.advisers import READING
-from tests.fakes.bars import random_bars
-from tests.fakes.bundles import constant_onnx, policy_manifest
-from tests.fakes.market import FakeMarket
+from tests.fakes.bundles import constant_onnx, ensemble_manifest, policy_manifest
 from tests.fakes.python import run_python
 from tests.fakes.settings import settings
-from trading.errors import BundleRefused, InvalidSetting, PolicyFailed
-from trading.vocabulary import Advice
+from trading.agents import ENSEMBLE
+from trading.errors import BundleRefused, InvalidSetting
 from wiring.models import (
     Model,
-    PolicyCall,
-    PolicyOfTheDay,
     activate,
     find_models,
     follow_models,
+    look_at_active_model,
     open_model,
     register_shipped,
 )
+from wiring.stores import find_store, read_active_model
 
 LONG = (0.0, 0.0, 1.0)
 FLAT = (1.0, 0.0, 0.0)
-RSI = FeatureSchema(features=(FeatureSpec(name="rsi", feature="rsi", params={"n": 14}),))
 
 
 def write(
@@ -113,32 +106,92 @@ def test_a_name_that_is_not_there_is_refused(setup: Settings) -> None:
         open_model(setup, "nobody", answers_here=True)
 
 
-def test_before_any_activation_the_model_of_the_settings_serves(setup: Settings) -> None:
-    assert follow_models(setup, answers_here=True).current.manifest.name == "long"
+def following(
+    setup: Settings, *, agents: Collection[str] = (), wanted: str = "long", answers_here: bool = True
+) -> ServedModels[Model]:
+    """What a worker follows, after its first look at the agents."""
+    models = follow_models(setup, wanted=lambda: wanted, agents_models=lambda: agents, answers_here=answers_here)
+    models.refresh()
+    return models
 
 
-def test_an_activated_model_serves_after_a_restart_whatever_the_settings_say(setup: Settings) -> None:
+def test_the_models_that_agents_name_are_held_beside_the_active_one(setup: Settings, root: Path) -> None:
+    write(root, "long", version="2")
+    models = following(setup, agents=("flat", "long:1"))
+    assert models.current.tag == "long:2"
+    assert {name: model.tag for name, model in models.others.items()} == {"flat": "flat:1", "long:1": "long:1"}
+
+
+def test_a_model_that_nobody_has_is_refused_for_its_agents_only(setup: Settings) -> None:
+    models = following(setup, agents=("nobody", "flat"))
+    assert "no bundle 'nobody'" in models.refusals["nobody"]
+    assert set(models.others) == {"flat"}
+
+
+def test_two_names_of_one_bundle_share_its_networks(setup: Settings) -> None:
+    models = following(setup, agents=("long", "long:1"))
+    assert models.others["long"] is models.others["long:1"] is models.current
+
+
+def test_where_another_process_answers_no_network_is_opened(setup: Settings) -> None:
+    models = following(setup, agents=("flat",), answers_here=False)
+    assert (models.current.bundle, models.others["flat"].bundle) == (None, None)
+
+
+def crowd(root: Path, name: str, *, created_at: str, timeframe_s: int = 3600) -> None:
+    """Writes an ensemble of two policies of its own."""
+    members = []
+    for place in (1, 2):
+        write(root, f"{name}-{place}", LONG, timeframe_s=timeframe_s)
+        digest = next(c.digest for c in find_bundles([root]).candidates if c.manifest.name == f"{name}-{place}")
+        members.append(Member(name=f"{name}-{place}", version="1", digest=digest))
+    manifest = replace(ensemble_manifest(members, name), created_at=created_at, timeframe_s=timeframe_s)
+    write_bundle(root, manifest, None)
+
+
+NEVER = "2099-01-01T00:00:00+00:00"
+
+
+def test_beside_a_single_policy_ensemble_means_the_one_made_last_for_such_bars(setup: Settings, root: Path) -> None:
+    crowd(root, "older", created_at="2098-01-01T00:00:00+00:00")
+    crowd(root, "newer", created_at="2098-01-01T00:00:00-01:00")
+    crowd(root, "quick", created_at=NEVER, timeframe_s=60)
+    assert following(setup, agents=(ENSEMBLE,)).others[ENSEMBLE].tag == "newer:1"
+
+
+def test_where_the_active_model_is_an_ensemble_it_is_the_one_that_is_meant(setup: Settings, root: Path) -> None:
+    crowd(root, "older", created_at="2026-01-01T00:00:00+00:00")
+    crowd(root, "newer", created_at=NEVER)
+    models = following(setup, agents=(ENSEMBLE,), wanted="older")
+    assert (models.current.tag, dict(models.others)) == ("older:1", {})
+
+
+def test_a_refused_active_model_says_who_named_it(setup: Settings) -> None:
+    with pytest.raises(BundleRefused, match="RL_MODEL names nobody"):
+        following(settings(setup.data_dir, rl_model="nobody"), wanted="nobody")
+    with pytest.raises(BundleRefused, match="the record of the active model names nobody"):
+        following(setup, wanted="nobody")
+
+
+def test_before_any_activation_the_model_of_the_settings_is_active(setup: Settings) -> None:
+    assert look_at_active_model(setup).manifest.name == "long"
+
+
+def test_an_activated_model_is_active_whatever_the_settings_say(setup: Settings) -> None:
     activate(setup, "flat")
-    assert follow_models(setup, answers_here=True).current.manifest.name == "flat"
-
-
-def test_an_activation_reaches_a_process_that_follows(setup: Settings) -> None:
-    models = follow_models(setup, answers_here=True)
-    activate(setup, "flat")
-    assert models.refresh() is True
-    assert models.current.manifest.name == "flat"
+    assert look_at_active_model(setup).manifest.name == "flat"
 
 
 def test_an_activation_without_a_version_names_the_newest_one(setup: Settings, root: Path) -> None:
     write(root, "long", version="2")
     assert activate(setup, "long").manifest.version == "2"
-    assert ActiveModelFile(setup.data_dir).read() == "long:2"
+    assert read_active_model(find_store(setup)) == "long:2"
 
 
 def refused_activation(setup: Settings, name: str) -> str:
     with pytest.raises(BundleRefused) as refused:
         activate(setup, name)
-    assert ActiveModelFile(setup.data_dir).read() is None
+    assert read_active_model(find_store(setup)) is None
     return str(refused.value)
 
 
@@ -151,99 +204,6 @@ def test_a_damaged_bundle_is_not_activated(setup: Settings, root: Path) -> None:
 def test_a_bundle_for_other_bars_than_the_markets_is_not_activated(setup: Settings, root: Path) -> None:
     write(root, "quick", timeframe_s=60)
     assert "bars of 60 s, the market has bars of 3600 s" in refused_activation(setup, "quick")
-
-
-BARS = random_bars(60)
-
-
-def live_on(models: ActiveModel[Model]) -> LiveFeatures:
-    features = LiveFeatures(FakeMarket({"BTC": BARS}), models.current.networks)
-    features.refresh()
-    return features
-
-
-def of_the_day(models: ActiveModel[Model], call: PolicyCall | None) -> PolicyOfTheDay:
-    return PolicyOfTheDay(live_on(models), models, call, cache_ttl_s=60.0)
-
-
-def advise(policy: PolicyOfTheDay) -> Advice:
-    return asyncio.run(policy.advise("BTC", READING, 0.0, budget_s=5.0))
-
-
-class PolicyProcess:
-    """Stands for the policy's process: answers by digest, as RLPolicy.advise, and counts the calls."""
-
-    def __init__(self, setup: Settings) -> None:
-        self.calls = 0
-        opened = [open_model(setup, name, answers_here=True) for name in ("long", "flat")]
-        self._bundles = {model.digest: model.bundle for model in opened}
-
-    async def __call__(self, digest: str, rows: dict[str, list[float]], exposure: float) -> object:
-        self.calls += 1
-        bundle = self._bundles[digest]
-        assert bundle is not None
-        return PolicyRunner(bundle).answer(rows, exposure)
-
-
-def test_the_active_model_advises_in_this_process(setup: Settings) -> None:
-    advice = advise(of_the_day(follow_models(setup, answers_here=True), None))
-    assert (advice.model, advice.target_exposure) == ("long", 1.0)
-
-
-def test_a_switch_makes_the_new_model_advise(setup: Settings) -> None:
-    models = follow_models(setup, answers_here=True)
-    policy = of_the_day(models, None)
-    activate(setup, "flat")
-    models.refresh()
-    assert advise(policy).model == "long"
-    policy.switch()
-    assert (advise(policy).model, advise(policy).target_exposure) == ("flat", 0.0)
-
-
-def test_in_process_nothing_is_cached(setup: Settings) -> None:
-    policy = of_the_day(follow_models(setup, answers_here=True), None)
-    assert [advise(policy).cached for _ in range(2)] == [False, False]
-
-
-def test_a_process_that_holds_no_network_cannot_advise_by_itself(setup: Settings) -> None:
-    with pytest.raises(PolicyFailed, match="without its networks"):
-        of_the_day(follow_models(setup, answers_here=False), None)
-
-
-def test_the_policys_process_advises_as_this_one_would(setup: Settings) -> None:
-    here = advise(of_the_day(follow_models(setup, answers_here=True), None))
-    assert advise(of_the_day(follow_models(setup, answers_here=False), PolicyProcess(setup))) == here
-
-
-def test_the_policys_process_is_asked_once_for_the_same_question(setup: Settings) -> None:
-    process = PolicyProcess(setup)
-    policy = of_the_day(follow_models(setup, answers_here=False), process)
-    assert [advise(policy).cached for _ in range(3)] == [False, True, True]
-    assert process.calls == 1
-
-
-def test_a_switch_forgets_what_the_old_model_said(setup: Settings) -> None:
-    models = follow_models(setup, answers_here=False)
-    policy = of_the_day(models, PolicyProcess(setup))
-    advise(policy)
-    activate(setup, "flat")
-    models.refresh()
-    policy.switch()
-    advice = advise(policy)
-    assert (advice.model, advice.cached) == ("flat", False)
-
-
-def test_a_switch_warms_the_features_of_the_new_model(setup: Settings, root: Path) -> None:
-    other = replace(policy_manifest("other"), schema=RSI, normalisation=None, warmup_bars=20)
-    write_bundle(root, other, constant_onnx(LONG, features=RSI.size))
-    models = follow_models(setup, answers_here=True)
-    live = LiveFeatures(FakeMarket({"BTC": BARS}), models.current.networks)
-    live.refresh()
-    policy = PolicyOfTheDay(live, models, None, cache_ttl_s=60.0)
-    activate(setup, "other")
-    models.refresh()
-    policy.switch()
-    assert advise(policy).model == "other"
 
 
 def test_a_damaged_shipped_bundle_is_not_left_out_of_the_store_in_silence(root: Path) -> None:

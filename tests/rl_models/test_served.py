@@ -1,25 +1,29 @@
+"""Models are followed while they change, and nothing unverified ever serves."""
+
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
 
-from rl_models.active import RETRY_S, ActiveModel
-from trading.errors import BundleRefused, InvalidSetting, OperatorNeeded, PolicyFailed
+from rl_models.served import KEEP_S, RETRY_S, ServedModels
+from trading.errors import BundleRefused, InvalidSetting, OperatorNeeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """Keeps rl_models.active.Digested."""
+    """What a name was loaded as, and beside which active model."""
 
     digest: str
+    active: str | None = None
 
 
 @dataclass
 class Record:
-    """The record of what is wanted, a loader that refuses some names, and a clock set by hand."""
+    """What is wanted and named, a loader that refuses some names, and a clock set by hand."""
 
     wanted: str | ValueError
+    named: set[str] = field(default_factory=set)
     bad: set[str] = field(default_factory=set)
     loaded: list[str] = field(default_factory=list)
     refusal: type[OperatorNeeded] = BundleRefused
@@ -30,14 +34,19 @@ class Record:
             raise self.wanted
         return self.wanted
 
-    def load(self, name: str) -> Named:
+    def load(self, name: str, active: Named | None) -> Named:
         self.loaded.append(name)
         if name in self.bad:
             raise self.refusal(f"{name} is bad")
-        return Named(digest=name)
+        return Named(digest=name, active=None if active is None else active.digest)
 
-    def follow(self) -> ActiveModel[Named]:
-        return ActiveModel(wanted=self.read, load=self.load, monotonic_s=lambda: self.now_s)
+    def follow(self) -> ServedModels[Named]:
+        return ServedModels(
+            wanted=self.read,
+            named=lambda active: self.named - {active.digest},
+            load=self.load,
+            monotonic_s=lambda: self.now_s,
+        )
 
 
 def refusing(name: str) -> Callable[[Named], None]:
@@ -176,35 +185,7 @@ def test_a_requirement_holds_for_each_later_model() -> None:
     assert (active.current.digest, active.refusal) == ("a", "b does not fit")
 
 
-def test_the_current_and_the_previous_model_answer_by_digest() -> None:
-    record = Record("a")
-    active = record.follow()
-    record.wanted = "b"
-    active.refresh()
-    assert [active.by_digest(digest).digest for digest in ("a", "b")] == ["a", "b"]
-
-
-@pytest.mark.parametrize("digest", ["a", "other"])
-def test_a_model_from_before_the_previous_one_does_not_answer(digest: str) -> None:
-    record = Record("a")
-    active = record.follow()
-    for name in ("b", "c"):
-        record.wanted = name
-        active.refresh()
-    with pytest.raises(PolicyFailed):
-        active.by_digest(digest)
-
-
-def test_a_refused_model_does_not_push_out_the_previous_one() -> None:
-    record = Record("a", bad={"c"})
-    active = record.follow()
-    for name in ("b", "c"):
-        record.wanted = name
-        active.refresh()
-    assert active.by_digest("a").digest == "a"
-
-
-def test_many_threads_load_a_new_model_once_and_the_old_one_stays_known() -> None:
+def test_many_threads_load_a_new_model_once() -> None:
     record = Record("a")
     active = record.follow()
     record.wanted = "b"
@@ -212,4 +193,106 @@ def test_many_threads_load_a_new_model_once_and_the_old_one_stays_known() -> Non
         changed = list(threads.map(lambda _: active.refresh(), range(64)))
     assert changed.count(True) == 1
     assert record.loaded == ["a", "b"]
-    assert [active.by_digest(digest).digest for digest in ("a", "b")] == ["a", "b"]
+
+
+def names(models: ServedModels[Named]) -> set[str]:
+    return set(models.others)
+
+
+def test_what_is_named_waits_for_the_first_refresh() -> None:
+    record = Record("a", named={"b"})
+    models = record.follow()
+    assert names(models) == set()
+    assert models.refresh() is True
+    assert names(models) == {"b"}
+    assert models.refresh() is False
+    assert record.loaded == ["a", "b"]
+
+
+def test_a_named_model_is_loaded_beside_the_active_one_and_that_by_itself() -> None:
+    models = Record("a", named={"b"}).follow()
+    models.refresh()
+    assert (models.current.active, models.others["b"].active) == (None, "a")
+
+
+def test_what_is_named_may_depend_on_the_model_that_has_just_become_active() -> None:
+    record = Record("a", named={"a", "b"})
+    models = record.follow()
+    models.refresh()
+    record.wanted = "b"
+    models.refresh()
+    assert {"a", "b"} == names(models)
+    record.now_s += KEEP_S
+    models.refresh()
+    assert names(models) == {"a"}
+
+
+def test_a_named_model_that_is_refused_says_why_and_disturbs_no_other() -> None:
+    record = Record("a", named={"b", "c"}, bad={"b"})
+    models = record.follow()
+    assert models.refresh() is True
+    assert (names(models), dict(models.refusals), models.refusal) == ({"c"}, {"b": "b is bad"}, None)
+
+
+def test_a_named_model_that_was_refused_is_tried_again_after_a_while_only() -> None:
+    record = Record("a", named={"b"}, bad={"b"})
+    models = record.follow()
+    for _ in range(3):
+        models.refresh()
+    assert record.loaded == ["a", "b"]
+    record.bad.clear()
+    record.now_s += RETRY_S
+    assert models.refresh() is True
+    assert (names(models), dict(models.refusals)) == ({"b"}, {})
+
+
+def test_a_requirement_holds_for_named_models_too() -> None:
+    record = Record("a", named={"b"})
+    models = record.follow()
+    models.require(refusing("b"))
+    models.refresh()
+    assert dict(models.refusals) == {"b": "b does not fit"}
+
+
+def test_a_model_nobody_names_any_more_stays_for_a_while_and_then_goes() -> None:
+    record = Record("a", named={"b"})
+    models = record.follow()
+    models.refresh()
+    record.named.clear()
+    record.now_s += KEEP_S - 0.001
+    assert models.refresh() is False
+    assert names(models) == {"b"}
+    record.now_s += 0.001
+    assert models.refresh() is True
+    assert names(models) == set()
+
+
+def test_a_model_that_is_named_again_in_time_is_not_loaded_again() -> None:
+    record = Record("a", named={"b"})
+    models = record.follow()
+    models.refresh()
+    record.named.clear()
+    record.now_s += KEEP_S / 2
+    models.refresh()
+    record.named.add("b")
+    record.now_s += KEEP_S / 2
+    models.refresh()
+    record.now_s += KEEP_S / 2
+    models.refresh()
+    assert (names(models), record.loaded) == ({"b"}, ["a", "b"])
+
+
+def test_a_refused_active_model_keeps_nothing_from_those_that_are_named() -> None:
+    record = Record("a", named={"c"}, bad={"b"})
+    models = record.follow()
+    record.wanted = "b"
+    assert models.refresh() is True
+    assert (models.current.digest, models.refusal, names(models)) == ("a", "b is bad", {"c"})
+
+
+def test_a_damaged_record_keeps_nothing_from_those_that_are_named() -> None:
+    record = Record("a", named={"c"})
+    models = record.follow()
+    record.wanted = ValueError("torn")
+    assert models.refresh() is True
+    assert (models.refusal, names(models)) == ("torn", {"c"})

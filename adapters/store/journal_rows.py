@@ -1,0 +1,153 @@
+"""How a batch of decisions enters the store: in two parameters of one statement, each decision once."""
+
+import sqlite3
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic_core import to_json
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from trading.vocabulary import Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A decision and when it was made (wall time, Unix seconds)."""
+
+    decision: Decision
+    decided_at_s: float
+
+
+class ToRow(Protocol):
+    """Makes the columns of a decision's row, `document` as a JSON-able object: see records.to_row."""
+
+    def __call__(self, decision: Decision, *, decided_at_s: float) -> dict[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Some rows. `rows` is a JSON list of lists: the columns, then where in `documents` that of the row is.
+
+    The databases cut a document out where it stands. As a part of the JSON each would be read letter by letter, which
+    takes as long as all the rest.
+    """
+
+    rows: str
+    documents: bytes
+
+    def to_bytes(self) -> bytes:
+        """For the disk."""
+        rows = self.rows.encode()
+        return _LENGTH.pack(len(rows)) + rows + self.documents
+
+    @classmethod
+    def from_bytes(cls, kept: bytes) -> "Batch":
+        """What `to_bytes` made of it."""
+        (length,) = _LENGTH.unpack_from(kept)
+        end = _LENGTH.size + length
+        return cls(rows=kept[_LENGTH.size : end].decode(), documents=kept[end:])
+
+
+_LENGTH = struct.Struct(">I")
+
+# Without the document, and by their types in PostgreSQL.
+_COLUMNS = {
+    "id": "text",
+    "user_id": "text",
+    "symbol": "text",
+    "decided_at": "double precision",
+    "model": "text",
+    "model_version": "text",
+    "assigned_arm": "text",
+    "served_arm": "text",
+    "action": "text",
+    "should_trade": "boolean",
+    "failed": "boolean",
+    "terms": "text",
+}
+_FIRST, _LONG = len(_COLUMNS), len(_COLUMNS) + 1
+
+
+def encode(entries: Sequence[Entry], to_row: ToRow, *, after_bytes: int = 0) -> Batch:
+    """The rows of some decisions; their documents will stand after `after_bytes` of others."""
+    rows: list[list[object]] = []
+    documents: list[bytes] = []
+    first = after_bytes + 1  # as SQL counts
+    for entry in entries:
+        row = to_row(entry.decision, decided_at_s=entry.decided_at_s)
+        document = _json(row["document"])
+        rows.append([*[row[name] for name in _COLUMNS], first, len(document)])
+        documents.append(document)
+        first += len(document)
+    return Batch(rows=_json(rows).decode(), documents=b"".join(documents))
+
+
+def joined(parts: Sequence[Batch]) -> Batch:
+    """One batch of several that were encoded to stand one after the other."""
+    rows = ",".join(part.rows[1:-1] for part in parts)
+    return Batch(rows=f"[{rows}]", documents=b"".join(part.documents for part in parts))
+
+
+def _json(value: object) -> bytes:
+    # A number that is not finite has no JSON; as a word it cannot make the database refuse its whole batch.
+    return to_json(value, inf_nan_mode="strings")
+
+
+async def insert_batch(connection: AsyncConnection, batch: Batch) -> None:
+    """Insert rows and count them for the agents of their users; a decision that is there already is left alone."""
+    parameters: dict[str, object] = {"rows": batch.rows, "documents": batch.documents}
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text(_INSERT_AND_COUNT), parameters)
+        return
+    # Past SQLAlchemy, which goes to the connection's thread and back three times a statement: each time this thread
+    # waits for the interpreter's lock, and the event loop waits for this thread to have had it.
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    try:
+        inserted = (await driver.execute(_INSERT, parameters)).rowcount
+        if inserted:
+            await driver.execute(_COUNT, {"inserted": inserted})
+    except sqlite3.Error as error:
+        raise OperationalError("journal", None, error) from error
+
+
+def _count(source: str, condition: str) -> str:
+    # In the order of users: two transactions that count the same ones wait for each other, never crosswise.
+    return f"""
+        INSERT INTO agent_activity (user_id, predictions, errors, last_activity)
+        SELECT user_id, count(*), sum(CASE WHEN failed THEN 1 ELSE 0 END), max(decided_at)
+        FROM {source} WHERE {condition} AND user_id IN (SELECT user_id FROM agents)
+        GROUP BY user_id ORDER BY user_id
+        ON CONFLICT (user_id) DO UPDATE SET
+            predictions = agent_activity.predictions + excluded.predictions,
+            errors = agent_activity.errors + excluded.errors,
+            last_activity = CASE WHEN excluded.last_activity > agent_activity.last_activity
+                THEN excluded.last_activity ELSE agent_activity.last_activity END"""  # noqa: S608 - words of ours only
+
+
+# One statement of one step: sqlite3 takes the interpreter's lock back after every step, and against a busy event loop
+# that takes up to 5 ms. Each element is kept as it was cut out, or every column would cut it out again. INSERT comes
+# first: sqlite3 tells no row count of a statement that begins with WITH.
+_INSERT = f"""
+    INSERT INTO decisions ({", ".join(_COLUMNS)}, document)
+    WITH given(one) AS MATERIALIZED (SELECT value FROM json_each(:rows))
+    SELECT {", ".join(f"json_extract(one, '$[{place}]')" for place in range(len(_COLUMNS)))},
+        CAST(substr(:documents, json_extract(one, '$[{_FIRST}]'), json_extract(one, '$[{_LONG}]')) AS TEXT)
+    FROM given WHERE true
+    ON CONFLICT (id) DO NOTHING"""  # noqa: S608 - words of ours only
+# The transaction holds SQLite's write lock, and rows are numbered one after the other: the last ones are ours.
+_COUNT = _count("decisions", "seq > (SELECT max(seq) FROM decisions) - :inserted")
+
+_INSERT_AND_COUNT = f"""
+    WITH fresh AS (
+        INSERT INTO decisions ({", ".join(_COLUMNS)}, document)
+        SELECT {", ".join(f"CAST(one ->> {place} AS {kind})" for place, kind in enumerate(_COLUMNS.values()))},
+            convert_from(substring(
+                CAST(:documents AS bytea), CAST(one ->> {_FIRST} AS integer), CAST(one ->> {_LONG} AS integer)
+            ), 'UTF8')
+        FROM json_array_elements(CAST(:rows AS json)) AS given(one)
+        ON CONFLICT (id) DO NOTHING RETURNING user_id, failed, decided_at
+    ) {_count("fresh", "true")}"""  # noqa: S608 - words of ours only

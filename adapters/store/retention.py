@@ -1,0 +1,113 @@
+"""Ends what the store has kept long enough, a chunk at a time; decisions leave their daily sums behind.
+
+SQLite's file stays as large as it was at most: deleted pages are used again, so nothing ever needs a VACUUM.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store.engine import Store
+from adapters.store.tables import answers, jobs
+
+# Rows of one transaction, and the time others have the store to themselves between two.
+CHUNK_ROWS = 2000
+PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """For how long: decisions, results of asynchronous predictions, answers to keyed requests."""
+
+    decisions_s: float
+    results_s: float
+    answers_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """How many rows one sweep ended."""
+
+    decisions: int
+    results: int
+    answers: int
+
+
+class _End(Protocol):
+    async def __call__(self, connection: AsyncConnection, *, before_s: float) -> int: ...
+
+
+async def sweep(
+    store: Store, keep: Keep, *, now_s: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> Swept:
+    """End what is too old at `now_s` (wall time, Unix seconds). Raises StoreUnavailable; the next sweep goes on.
+
+    Any number of processes may sweep at once: each row is ended, and each decision added to its day, once.
+    """
+
+    async def end_all(end: _End, kept_s: float) -> int:
+        ended = 0
+        while True:
+            rows = await store.write(partial(end, before_s=now_s - kept_s))
+            ended += rows
+            if rows < CHUNK_ROWS:
+                return ended
+            await sleep(PAUSE_S)
+
+    return Swept(
+        decisions=await end_all(_end_decisions, keep.decisions_s),
+        results=await end_all(_end_results, keep.results_s),
+        answers=await end_all(_end_answers, keep.answers_s),
+    )
+
+
+async def _end_decisions(connection: AsyncConnection, *, before_s: float) -> int:
+    parameters = {"before_s": before_s, "most": CHUNK_ROWS}
+    if connection.dialect.name == "postgresql":
+        return await connection.scalar(_END_AND_SUM, parameters) or 0
+    await connection.execute(_SUM, parameters)
+    return (await connection.execute(_END, parameters)).rowcount
+
+
+async def _end_results(connection: AsyncConnection, *, before_s: float) -> int:
+    old = select(jobs.c.id).where(jobs.c.finished_at < before_s).order_by(jobs.c.finished_at)
+    chunk = old.limit(CHUNK_ROWS).with_for_update(skip_locked=True)
+    return (await connection.execute(delete(jobs).where(jobs.c.id.in_(chunk)))).rowcount
+
+
+async def _end_answers(connection: AsyncConnection, *, before_s: float) -> int:
+    key = (answers.c.user_id, answers.c.operation, answers.c.key)
+    old = select(*key).where(answers.c.created_at < before_s).order_by(answers.c.created_at)
+    chunk = old.limit(CHUNK_ROWS).with_for_update(skip_locked=True)
+    return (await connection.execute(delete(answers).where(tuple_(*key).in_(chunk)))).rowcount
+
+
+_KINDS = "symbol, model, model_version, assigned_arm, served_arm, action, should_trade"
+_OLD = "SELECT seq FROM decisions WHERE decided_at < :before_s ORDER BY decided_at, seq LIMIT :most"
+
+
+def _sum(day: str, source: str) -> str:
+    # In one order, so that two transactions which sum up the same days wait for each other, never crosswise.
+    return f"""
+        INSERT INTO decision_days (day, {_KINDS}, decisions)
+        SELECT {day}, {_KINDS}, count(*) FROM {source}
+        GROUP BY {day}, {_KINDS} ORDER BY {day}, {_KINDS}
+        ON CONFLICT (day, {_KINDS}) DO UPDATE SET decisions = decision_days.decisions + excluded.decisions"""  # noqa: S608 - words of ours only
+
+
+# SQLite's transaction holds the write lock: both statements mean the same rows.
+_SUM = text(_sum("strftime('%Y-%m-%d', decided_at, 'unixepoch')", f"decisions WHERE seq IN ({_OLD})"))
+_END = text(f"DELETE FROM decisions WHERE seq IN ({_OLD})")  # noqa: S608 - words of ours only
+
+_END_AND_SUM = text(
+    f"""
+    WITH gone AS (
+        DELETE FROM decisions WHERE seq IN ({_OLD} FOR UPDATE SKIP LOCKED) RETURNING decided_at, {_KINDS}
+    ), days AS ({_sum("to_char(to_timestamp(decided_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD')", "gone")})
+    SELECT count(*) FROM gone"""  # noqa: S608 - words of ours only
+)

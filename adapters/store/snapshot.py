@@ -1,0 +1,104 @@
+"""What every worker holds in memory of the store: all agents and choices, brought up to date by version."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store.agents import agent_of
+from adapters.store.engine import Store
+from adapters.store.tables import agents, choices
+from adapters.store.versions import version_now
+from trading.agents import Agent, AgentState
+
+# Agents read at once: between two readings other requests have their turn.
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Changes:
+    # All changes up to `version`, above the one that was asked from.
+    version: int
+    agents: Sequence[Agent]
+    choices: Sequence[tuple[str, str]]
+
+
+class SnapshotReader:
+    """Keeps trading.ports.Agents; as fresh as the last `refresh`. For one event loop."""
+
+    def __init__(self, store: Store, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._monotonic_s = monotonic_s
+        self._agents: dict[str, Agent] = {}
+        self._choices: dict[str, str] = {}
+        self._kinds: Counter[tuple[AgentState, str]] = Counter()
+        self._as_of_s = float("-inf")
+        self.version = -1
+
+    async def refresh(self) -> bool:
+        """Take in what changed since the last time; True when something did. Raises StoreUnavailable."""
+        before, started_s = self.version, self._monotonic_s()
+        while True:
+            changes = await self._store.read(self._newer)
+            for agent in changes.agents:
+                self.apply(agent)
+            self._choices.update(changes.choices)
+            self.version = changes.version
+            if len(changes.agents) < CHUNK:
+                break
+            await asyncio.sleep(0)
+        self._as_of_s = started_s
+        return self.version != before
+
+    async def _newer(self, connection: AsyncConnection) -> _Changes:
+        return await _above(self.version, connection)
+
+    def apply(self, agent: Agent) -> None:
+        """Take in one agent that this worker changed; an older version of it changes nothing."""
+        known = self._agents.get(agent.user_id)
+        if known is not None and known.version >= agent.version:
+            return
+        if known is not None:
+            self._kinds[known.state, known.config.model_type] -= 1
+        self._kinds[agent.state, agent.config.model_type] += 1
+        self._agents[agent.user_id] = agent
+
+    def of(self, user_id: str) -> Agent | None:
+        """See Agents."""
+        return self._agents.get(user_id)
+
+    def choice(self, name: str) -> str | None:
+        """The JSON value that was chosen for `name`; None before the first choice."""
+        return self._choices.get(name)
+
+    def age_s(self, monotonic_s: float) -> float:
+        """Seconds since this was what the store held; infinite before the first refresh."""
+        return monotonic_s - self._as_of_s
+
+    def model_types(self) -> frozenset[str]:
+        """What the agents that may still decide, running or paused, name as their model."""
+        return frozenset(
+            model for (state, model), count in tuple(self._kinds.items()) if count and state is not AgentState.STOPPED
+        )
+
+    def count(self, state: AgentState) -> int:
+        """How many agents are in a state."""
+        return sum(count for (found, _), count in self._kinds.items() if found is state)
+
+
+async def _above(known: int, connection: AsyncConnection) -> _Changes:
+    version = await version_now(connection)
+    if version == known:
+        return _Changes(version=version, agents=(), choices=())
+    newer = select(agents).where(agents.c.version > known).order_by(agents.c.version).limit(CHUNK)
+    changed = [agent_of(row) for row in await connection.execute(newer)]
+    chosen = select(choices.c.name, choices.c.value).where(choices.c.version > known)
+    return _Changes(
+        version=version if len(changed) < CHUNK else changed[-1].version,
+        agents=changed,
+        choices=[(row.name, row.value) for row in await connection.execute(chosen)],
+    )

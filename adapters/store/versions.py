@@ -1,0 +1,28 @@
+"""The number that grows by one with every change of what workers hold in memory; changes commit in its order."""
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store.tables import snapshot_version
+
+# The only row, made with the table.
+_ROW = snapshot_version.c.name == "snapshot"
+_READ = select(snapshot_version.c.version).where(_ROW)
+_LOCK = _READ.with_for_update()
+_RAISE = update(snapshot_version).where(_ROW).values(version=snapshot_version.c.version + 1)
+_RAISE_AND_READ = _RAISE.returning(snapshot_version.c.version)
+
+
+async def version_now(connection: AsyncConnection) -> int:
+    """The version of the last change."""
+    return int((await connection.execute(_READ)).scalar_one())
+
+
+async def wait_for_turn(connection: AsyncConnection) -> None:
+    """Until this transaction ends no other changes what is versioned: read what you change after this."""
+    await connection.execute(_LOCK)
+
+
+async def next_version(connection: AsyncConnection) -> int:
+    """The version of the change that this transaction makes."""
+    return int((await connection.execute(_RAISE_AND_READ)).scalar_one())

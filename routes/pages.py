@@ -1,0 +1,162 @@
+"""The routes without a body: GET and DELETE, with parameters in the path and the query string."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from routes.door import request_id_var
+from routes.errors import Rejected
+from routes.queries import AgentsQuery, DecisionsQuery, NoQuery, Query, ResultQuery, read_query, unix_s
+from routes.room import Room
+from routes.shares import RouteClass
+from schemas import iso_time
+from trading.agents import AgentState
+from trading.vocabulary import Wanted
+
+METRICS = "/api/v1/metrics/prometheus"
+Body: TypeAlias = Mapping[str, object] | bytes
+
+
+class Reads(Protocol):
+    """What the pages show. Raises ServiceError and its kinds."""
+
+    async def result(self, request_id: str, *, timeout_s: float) -> tuple[bytes, bool]:
+        """An asynchronous prediction as JSON, and whether that is final; waits up to `timeout_s` until it is."""
+
+    async def cancel(self, request_id: str) -> bytes:
+        """Cancel an asynchronous prediction; its state as JSON."""
+
+    async def agent(self, user_id: str) -> Mapping[str, object]:
+        """The status of one agent."""
+
+    async def agents(self, *, state: AgentState | None, after: str | None, limit: int) -> Mapping[str, object]:
+        """A page of agents, by user; `after` is the last user of the page before."""
+
+    async def decision(self, request_id: str) -> Mapping[str, object]:
+        """One decision with all it was made from."""
+
+    async def decisions(self, wanted: Wanted, *, before: int | None, limit: int) -> Mapping[str, object]:
+        """A page of decisions, newest first; `before` is the `next` of the page before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One route: its answer from the request and its query. `kind` None: never refused for want of a place."""
+
+    path: str
+    answer: Callable[["Pages", Request, Query], Awaitable[Response]]
+    method: str = "GET"
+    query: type[Query] = NoQuery
+    kind: RouteClass | None = None
+
+
+class Pages:
+    """Answers the pages of one room."""
+
+    def __init__(self, room: Room, reads: Reads) -> None:
+        self.room = room
+        self.reads = reads
+
+    async def health(self, _: Request, __: Query) -> Response:
+        missing = self.room.not_ready()
+        state = "degraded" if missing else "healthy"
+        return _json({"status": state, "waiting_for": missing, "timestamp": iso_time(time.time())})
+
+    async def ready(self, _: Request, __: Query) -> Response:
+        missing = self.room.not_ready()
+        if missing:
+            raise Rejected("not_ready", [{"field": "(service)", "problem": reason} for reason in missing])
+        return _json({"ready": True, "waiting_for": []})
+
+    async def status(self, _: Request, __: Query) -> Response:
+        return _json({name: report() for name, report in self.room.reports.items()})
+
+    async def metrics(self, _: Request, __: Query) -> Response:
+        # Adding up the workers' files takes a while when there are many: not on the event loop.
+        observer = self.room.observer
+        text = b"" if observer is None else await asyncio.to_thread(observer.exposition)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def result(self, request: Request, query: Query) -> Response:
+        assert isinstance(query, ResultQuery)  # noqa: S101 - the table pairs them
+        body, final = await self.reads.result(request.path_params["request_id"], timeout_s=query.timeout)
+        return _json(body, 200 if final else 202)
+
+    async def cancel(self, request: Request, _: Query) -> Response:
+        return _json(await self.reads.cancel(request.path_params["request_id"]))
+
+    async def agent(self, request: Request, _: Query) -> Response:
+        return _json(await self.reads.agent(request.path_params["user_id"]))
+
+    async def agents(self, _: Request, query: Query) -> Response:
+        assert isinstance(query, AgentsQuery)  # noqa: S101 - the table pairs them
+        return _json(await self.reads.agents(state=query.state, after=query.after, limit=query.limit))
+
+    async def decision(self, request: Request, _: Query) -> Response:
+        return _json(await self.reads.decision(request.path_params["request_id"]))
+
+    async def decisions(self, _: Request, query: Query) -> Response:
+        assert isinstance(query, DecisionsQuery)  # noqa: S101 - the table pairs them
+        wanted = Wanted(
+            user_id=query.user_id,
+            symbol=query.symbol,
+            arm=query.arm,
+            since_s=unix_s(query.since),
+            until_s=unix_s(query.until),
+        )
+        return _json(await self.reads.decisions(wanted, before=query.before, limit=query.limit))
+
+
+STATS = RouteClass.STATS
+PAGES = (
+    Page(path="/api/v1/health", answer=Pages.health),
+    Page(path="/api/v1/ready", answer=Pages.ready),
+    Page(path="/api/v1/status", answer=Pages.status),
+    Page(path=METRICS, answer=Pages.metrics),
+    Page(path="/metrics", answer=Pages.metrics),
+    # A long poll waits without working; how many may wait is the queue's own bound.
+    Page(path="/api/v1/predict/{request_id}/result", answer=Pages.result, query=ResultQuery),
+    Page(path="/api/v1/predict/{request_id}", answer=Pages.cancel, method="DELETE", kind=RouteClass.ASYNC),
+    Page(path="/api/v1/agents", answer=Pages.agents, query=AgentsQuery, kind=STATS),
+    Page(path="/api/v1/agents/{user_id}/status", answer=Pages.agent, kind=RouteClass.CONTROL),
+    Page(path="/api/v1/agents/status/{user_id}", answer=Pages.agent, kind=RouteClass.CONTROL),
+    Page(path="/api/v1/decisions", answer=Pages.decisions, query=DecisionsQuery, kind=STATS),
+    Page(path="/api/v1/decisions/{request_id}", answer=Pages.decision, kind=STATS),
+)
+
+
+def build_pages(room: Room, reads: Reads) -> Router:
+    """The application of all pages. What it raises, and its plain 404 and 405, the door puts into the one shape."""
+    pages = Pages(room, reads)
+    routes = [Route(page.path, _answering(pages, page), methods=[page.method]) for page in PAGES]
+    return Router(routes, redirect_slashes=False)
+
+
+def _answering(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    shares, kind = pages.room.shares, page.kind
+
+    async def answer(request: Request) -> Response:
+        query = read_query(page.query, request)
+        if kind is None:
+            return await page.answer(pages, request, query)
+        if not shares.take(kind):
+            raise Rejected("too_many_requests")
+        try:
+            return await page.answer(pages, request, query)
+        finally:
+            shares.give_back(kind)
+
+    return answer
+
+
+def _json(body: Body, status: int = 200) -> Response:
+    content = body if isinstance(body, bytes) else to_json(body)
+    headers = {"x-request-id": request_id_var.get()}
+    return Response(content, status, headers, media_type="application/json")

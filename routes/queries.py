@@ -1,0 +1,83 @@
+"""The query strings of the routes without a body."""
+
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from routes.errors import Rejected
+from routes.validation import field_name, rejected
+from schemas import SYMBOL_MAX_LENGTH, IsoTime, UserId
+from trading.agents import AgentState
+from trading.vocabulary import Arm
+
+MOST_ROWS = 200
+LONGEST_POLL_S = 30.0
+
+
+def _plus_is_no_space(value: object) -> object:
+    # In a query string + stands for a space; in a time it can only have been the sign of its offset.
+    return value.replace(" ", "+") if isinstance(value, str) else value
+
+
+QueryTime = Annotated[IsoTime, BeforeValidator(_plus_is_no_space)]
+
+
+class Query(BaseModel):
+    """What all query strings share: unknown parameters refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoQuery(Query):
+    """No parameters."""
+
+
+class ResultQuery(Query):
+    """How long to wait for a result."""
+
+    timeout: float = Field(0.0, ge=0, le=LONGEST_POLL_S, allow_inf_nan=False, description="Seconds.")
+
+
+class AgentsQuery(Query):
+    """Which agents, in the order of their users."""
+
+    state: AgentState | None = None
+    after: UserId | None = None
+    limit: int = Field(50, ge=1, le=MOST_ROWS)
+
+
+class DecisionsQuery(Query):
+    """Which decisions, newest first; `before` is the `next` of the page before."""
+
+    user_id: UserId | None = None
+    symbol: str | None = Field(None, min_length=1, max_length=SYMBOL_MAX_LENGTH)
+    arm: Arm | None = None
+    since: QueryTime | None = None
+    until: QueryTime | None = None
+    before: int | None = Field(None, ge=1, le=2**62)
+    limit: int = Field(50, ge=1, le=MOST_ROWS)
+
+
+def unix_s(moment: datetime | None) -> float | None:
+    """A time as Unix seconds."""
+    return None if moment is None else moment.timestamp()
+
+
+Parameters = TypeVar("Parameters", bound=Query)
+
+
+def read_query(model: type[Parameters], request: Request) -> Parameters:
+    """The query string as its model. Raises Rejected naming each bad parameter."""
+    given = request.query_params.multi_items()
+    names = [name for name, _ in given]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise Rejected(
+            "invalid_field", [{"field": field_name((name,)), "problem": "given twice"} for name in twice[:20]]
+        )
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        raise rejected(error) from None

@@ -1,0 +1,279 @@
+"""A decision that was written down is the decision, to the last bit; what it depended on is kept once."""
+
+import asyncio
+import json
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic_core import to_json
+
+from adapters.store.engine import Location
+from adapters.store.records import decision_from, to_row
+from adapters.store.tables import decisions
+from adapters.store.terms import (
+    Circumstances,
+    circumstances_from,
+    read_feature_names,
+    read_terms,
+    save_feature_names,
+    save_terms,
+    terms_document,
+)
+from tests.fakes.advisers import signal, view
+from tests.fakes.stores import running
+from trading.agents import Agent, AgentConfig, AgentLimits, AgentState, ExecutionMode
+from trading.errors import StoreRefused
+from trading.exposure import ExposureRange
+from trading.gate import Limits
+from trading.terms import Terms
+from trading.vocabulary import (
+    Action,
+    Advice,
+    Arm,
+    Assignment,
+    AssignmentReason,
+    BlockReason,
+    ConfidenceReason,
+    Decision,
+    FailureReason,
+    MarketView,
+    Quote,
+    Reading,
+    Signal,
+)
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+MAYBE = st.none() | FLOATS
+# What may stand in JSON: any text without lone surrogates.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+COUNTS = st.integers(min_value=0, max_value=2**62)
+
+READINGS = st.builds(
+    Reading, confidence=FLOATS, rsi=FLOATS, change_percent=FLOATS, volume_usd=FLOATS, action=st.sampled_from(Action)
+)
+QUOTES = st.builds(Quote, price=FLOATS, bid=MAYBE, ask=MAYBE, at_s=MAYBE)
+SIGNALS = st.builds(Signal, user_id=TEXTS, symbol=TEXTS, reading=READINGS, quote=st.none() | QUOTES, sent_at_s=MAYBE)
+ADVICE = st.builds(
+    Advice,
+    model=TEXTS,
+    version=TEXTS,
+    target_exposure=FLOATS,
+    scores=st.lists(FLOATS, max_size=5).map(tuple),
+    confidence=MAYBE,
+    confidence_reason=st.sampled_from(ConfidenceReason),
+    reasoning=TEXTS,
+    agreement=MAYBE,
+    entropy=MAYBE,
+    cached=st.booleans(),
+    digest=st.none() | TEXTS,
+    observations=st.none() | st.dictionaries(TEXTS, st.binary(max_size=64), max_size=3),
+)
+ASSIGNMENTS = st.builds(
+    Assignment, experiment=TEXTS, arm=st.sampled_from(Arm), reason=st.sampled_from(AssignmentReason), stage=TEXTS
+)
+VIEWS = st.builds(
+    MarketView,
+    as_of_s=FLOATS,
+    now_s=FLOATS,
+    valid_until_s=FLOATS,
+    timeframe_s=COUNTS,
+    close=FLOATS,
+    ended=st.booleans(),
+    regime=st.none() | TEXTS,
+)
+CONFIGS = st.builds(
+    AgentConfig,
+    model_type=TEXTS,
+    confidence_threshold=MAYBE,
+    symbols=st.lists(TEXTS, max_size=3).map(tuple),
+    timeframe_s=COUNTS,
+    execution=st.sampled_from(ExecutionMode),
+    capital_usd=MAYBE,
+    limits=st.builds(
+        AgentLimits,
+        max_notional_usd=MAYBE,
+        max_orders_per_minute=st.none() | COUNTS,
+        max_open_orders=st.none() | COUNTS,
+        max_daily_loss_usd=MAYBE,
+    ),
+)
+AGENTS = st.builds(
+    Agent,
+    user_id=TEXTS,
+    state=st.sampled_from(AgentState),
+    config=CONFIGS,
+    created_at_s=FLOATS,
+    changed_at_s=FLOATS,
+    version=COUNTS,
+)
+DECISIONS = st.builds(
+    Decision,
+    request_id=TEXTS,
+    signal=SIGNALS,
+    action=st.sampled_from(Action),
+    advice=ADVICE,
+    assignment=ASSIGNMENTS,
+    served_arm=st.sampled_from(Arm),
+    failure=st.none() | st.sampled_from(FailureReason),
+    position_exposure=FLOATS,
+    target_exposure=FLOATS,
+    blocked_by=st.lists(st.sampled_from(BlockReason), max_size=3).map(tuple),
+    market=st.none() | VIEWS,
+    agent=st.none() | AGENTS,
+    judged_at_s=FLOATS,
+)
+SIMPLE = Decision(
+    request_id="r1",
+    signal=signal(),
+    action=Action.BUY,
+    advice=Advice(
+        model="fake",
+        version="1",
+        target_exposure=1.0,
+        scores=(),
+        confidence=None,
+        confidence_reason=ConfidenceReason.RULE,
+        reasoning="because",
+    ),
+    assignment=Assignment(experiment="default", arm=Arm.RL, reason=AssignmentReason.HASH, stage="ramp"),
+    served_arm=Arm.FALLBACK,
+    failure=FailureReason.POLICY_TIMEOUT,
+    position_exposure=0.0,
+    target_exposure=1.0,
+    blocked_by=(),
+    market=view(),
+    agent=None,
+    judged_at_s=1.5,
+)
+CIRCUMSTANCES = Circumstances(
+    terms=Terms(
+        limits=Limits(signal_max_age_s=60.0, max_price_gap=0.05),
+        exposures=ExposureRange(lowest=0.0, highest=1.0),
+        fallback_exposure=0.1 + 0.2,
+        experiment_key="default",
+        experiment_salt="salt",
+        experiment_enabled=True,
+        experiment_rl_share=0.1,
+        service_version="0.1.0",
+    ),
+    market_source="simulated",
+    libraries="numpy 2",
+)
+
+
+def written(decision: Decision) -> object:
+    """The document as it comes back from the store."""
+    return json.loads(to_json(to_row(decision, decided_at_s=1.0, terms="t")["document"]))
+
+
+def floats(value: object) -> list[str]:
+    """The floats in a value, every bit of them: 0.0 and -0.0 are equal and not the same."""
+    if isinstance(value, float):
+        return [value.hex()]
+    if isinstance(value, tuple):
+        return [found for item in value for found in floats(item)]
+    if hasattr(value, "__dataclass_fields__"):
+        return [found for field in fields(value) for found in floats(getattr(value, field.name))]  # type: ignore[arg-type]
+    return []
+
+
+@given(DECISIONS)
+def test_a_decision_read_back_is_equal_in_every_field_and_bit(decision: Decision) -> None:
+    back = decision_from(written(decision))
+    assert back == decision
+    assert floats(back) == floats(decision)
+
+
+def test_a_row_says_in_columns_what_decisions_are_searched_by() -> None:
+    row = to_row(SIMPLE, decided_at_s=12.5, terms="t")
+    del row["document"]
+    assert row == {
+        "id": "r1",
+        "user_id": "user123",
+        "symbol": "BTC",
+        "decided_at": 12.5,
+        "model": "fake",
+        "model_version": "1",
+        "assigned_arm": "rl",
+        "served_arm": "fallback",
+        "action": "BUY",
+        "should_trade": True,
+        "failed": True,
+        "terms": "t",
+    }
+
+
+def test_the_row_has_every_column_of_the_table_but_the_number_the_table_gives() -> None:
+    row = to_row(SIMPLE, decided_at_s=12.5, terms="t")
+    assert row.keys() == {column.name for column in decisions.columns} - {"seq"}
+
+
+def test_a_decision_whose_arm_answered_did_not_fail() -> None:
+    assert to_row(replace(SIMPLE, failure=None), decided_at_s=1.0, terms="t")["failed"] is False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"v": 2},
+        {"v": None},
+        {"action": "SHORT"},
+        {"position_exposure": "0"},
+        {"position_exposure": True},
+        {"signal": None},
+        {"market": []},
+        {"blocked_by": "stale_data"},
+        {"a_field_of_tomorrow": 1},
+    ],
+)
+def test_what_no_service_of_this_version_wrote_is_refused(change: dict[str, object]) -> None:
+    document = written(SIMPLE)
+    assert isinstance(document, dict)
+    with pytest.raises(StoreRefused):
+        decision_from(document | change)
+
+
+def test_a_document_that_lacks_a_field_is_refused_by_its_name() -> None:
+    document = written(SIMPLE)
+    assert isinstance(document, dict)
+    del document["market"]["close"]
+    with pytest.raises(StoreRefused, match=r"market: missing or unknown: close"):
+        decision_from(document)
+
+
+def test_terms_read_back_are_equal_and_any_other_have_another_digest() -> None:
+    digest, text = terms_document(CIRCUMSTANCES)
+    assert circumstances_from(text) == CIRCUMSTANCES
+    other = replace(CIRCUMSTANCES, terms=replace(CIRCUMSTANCES.terms, experiment_rl_share=0.2))
+    assert len({digest, terms_document(other)[0], terms_document(replace(CIRCUMSTANCES, libraries=""))[0]}) == 3
+
+
+def test_damaged_terms_are_refused() -> None:
+    with pytest.raises(StoreRefused):
+        circumstances_from('{"limits": {}}')
+
+
+def test_terms_are_kept_once_and_read_by_their_digest(location: Location) -> None:
+    digest, text = terms_document(CIRCUMSTANCES)
+
+    async def scenario() -> tuple[str | None, str | None]:
+        async with running(location) as store:
+            await store.write(save_terms(digest, text))
+            await store.write(save_terms(digest, text))
+            return await store.read(read_terms(digest)), await store.read(read_terms("sha256:other"))
+
+    assert asyncio.run(scenario()) == (text, None)
+
+
+def test_the_names_of_features_are_kept_once_and_read_in_their_order(location: Location) -> None:
+    names = ("rsi[t-1]", "rsi[t]", "exposure")
+
+    async def scenario() -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+        async with running(location) as store:
+            await store.write(save_feature_names("sha256:a", names))
+            await store.write(save_feature_names("sha256:a", names))
+            return await store.read(read_feature_names("sha256:a")), await store.read(read_feature_names("sha256:b"))
+
+    assert asyncio.run(scenario()) == (names, None)

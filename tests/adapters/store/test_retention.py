@@ -1,0 +1,154 @@
+"""What is old enough is ended, once, and decisions leave their daily sums."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert as insert_into
+
+from adapters.store import retention
+from adapters.store.engine import Location, Store
+from adapters.store.journal_rows import Entry
+from adapters.store.retention import Keep, Swept, sweep
+from adapters.store.tables import answers, jobs
+from tests.fakes.journals import decision, entry, insert, journalled, rows_of
+from tests.fakes.stores import running, sqlite
+from tests.fakes.waiting import run
+from trading.vocabulary import Action, BlockReason
+
+DAY_S = 86_400.0
+# 2026-01-31, ten seconds before midnight UTC.
+BEFORE_MIDNIGHT_S = 1_769_903_990.0
+NOW_S = BEFORE_MIDNIGHT_S + 40 * DAY_S
+KEEP = Keep(decisions_s=30 * DAY_S, results_s=DAY_S, answers_s=2 * DAY_S)
+DAYS = "SELECT day, action, should_trade, decisions FROM decision_days ORDER BY day, action, should_trade"
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "CHUNK_ROWS", 20)
+
+
+async def at_once(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+async def swept(store: Store) -> Swept:
+    return await sweep(store, KEEP, now_s=NOW_S, sleep=at_once)
+
+
+def made(first: int, count: int, at_s: float) -> Sequence[Entry]:
+    return [Entry(decision=decision(number), decided_at_s=at_s) for number in range(first, first + count)]
+
+
+def test_old_decisions_become_sums_of_their_day_and_younger_ones_stay(location: Location) -> None:
+    hold = replace(decision(90), action=Action.HOLD)
+    blocked = replace(decision(91), blocked_by=(BlockReason.STALE_DATA,))
+
+    async def main() -> None:
+        async with running(location) as store:
+            await insert(store, made(0, 50, BEFORE_MIDNIGHT_S))
+            await insert(store, made(50, 3, BEFORE_MIDNIGHT_S + 20))
+            await insert(store, [Entry(decision=one, decided_at_s=BEFORE_MIDNIGHT_S) for one in (hold, blocked)])
+            await insert(store, made(100, 5, NOW_S - 29 * DAY_S))
+            assert (await swept(store)).decisions == 55
+            assert await journalled(store) == [100, 101, 102, 103, 104]
+            assert [(day, action, bool(trade), n) for day, action, trade, n in await rows_of(store, DAYS)] == [
+                ("2026-01-31", "BUY", False, 1),
+                ("2026-01-31", "BUY", True, 50),
+                ("2026-01-31", "HOLD", False, 1),
+                ("2026-02-01", "BUY", True, 3),
+            ]
+
+    run(main())
+
+
+def test_a_later_sweep_adds_to_the_sums(location: Location) -> None:
+    async def main() -> None:
+        async with running(location) as store:
+            for first in (0, 30):
+                await insert(store, made(first, 30, BEFORE_MIDNIGHT_S))
+                await swept(store)
+            assert [n for *_, n in await rows_of(store, DAYS)] == [60]
+
+    run(main())
+
+
+def test_processes_that_sweep_at_once_count_each_decision_once(location: Location) -> None:
+    async def main() -> None:
+        async with running(location) as one, running(location) as other:
+            await insert(one, made(0, 400, BEFORE_MIDNIGHT_S))
+            both = await asyncio.gather(*(swept(store) for store in (one, other, one, other)))
+            assert sum(result.decisions for result in both) == 400
+            assert await journalled(one) == []
+            assert [n for *_, n in await rows_of(one, DAYS)] == [400]
+
+    run(main())
+
+
+def job(number: int, finished_at: float | None) -> dict[str, object]:
+    return {
+        "id": f"job{number}",
+        "user_id": "amy",
+        "priority": 1,
+        "rank": 0.0,
+        "status": "RUNNING" if finished_at is None else "DONE",
+        "request": "{}",
+        "accepted_at": 0.0,
+        "deadline_at": 0.0,
+        "boot": "b",
+        "deadline_monotonic": 0.0,
+        "epoch": 1,
+        "finished_at": finished_at,
+    }
+
+
+def test_results_go_a_day_after_they_were_finished_and_what_runs_stays(location: Location) -> None:
+    rows = [
+        *(job(number, NOW_S - DAY_S - 1) for number in range(45)),
+        job(98, NOW_S - DAY_S + 1),
+        job(99, None),
+    ]
+
+    async def main() -> None:
+        async with running(location) as store:
+            await store.write(lambda connection: connection.execute(insert_into(jobs), rows))
+            assert (await swept(store)).results == 45
+            assert await rows_of(store, "SELECT id FROM jobs ORDER BY id") == [("job98",), ("job99",)]
+
+    run(main())
+
+
+def test_answers_go_when_they_are_old_enough(location: Location) -> None:
+    def answer(number: int, created_at: float) -> dict[str, object]:
+        key = {"user_id": "amy", "operation": "predict", "key": f"key{number}"}
+        return {**key, "fingerprint": "f", "epoch": 1, "created_at": created_at}
+
+    rows = [*(answer(number, NOW_S - 2 * DAY_S - 1) for number in range(25)), answer(99, NOW_S - 2 * DAY_S + 1)]
+
+    async def main() -> None:
+        async with running(location) as store:
+            await store.write(lambda connection: connection.execute(insert_into(answers), rows))
+            assert (await swept(store)).answers == 25
+            assert await rows_of(store, "SELECT key FROM answers") == [("key99",)]
+
+    run(main())
+
+
+def test_sqlites_file_does_not_grow_while_as_much_is_ended_as_is_added(tmp_path: Path) -> None:
+    location = sqlite(tmp_path)
+
+    async def main() -> list[int]:
+        sizes = []
+        async with running(location) as store:
+            for turn in range(8):
+                await insert(store, [entry(turn * 1000 + number) for number in range(300)])
+                await sweep(store, KEEP, now_s=NOW_S + 400 * DAY_S, sleep=at_once)
+                ((pages,),) = await rows_of(store, "PRAGMA page_count")
+                sizes.append(int(str(pages)))
+        return sizes
+
+    sizes = run(main())
+    assert max(sizes[2:]) <= sizes[1]

@@ -1,0 +1,85 @@
+"""Before any worker opens it a database has the tables of this version, or is refused with what to do."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from adapters.store.engine import Location, locate, writer_engine
+from adapters.store.schema import prepare, revision, steps
+from adapters.store.tables import METADATA
+from tests.fakes.postgres import PASSWORD, cluster
+from tests.fakes.served import free_port
+from trading.errors import StoreRefused
+
+
+def run(location: Location, statement: str) -> None:
+    async def scenario() -> None:
+        engine = writer_engine(location, 5.0)
+        async with engine.begin() as connection:
+            await connection.execute(text(statement))
+        await engine.dispose()
+
+    asyncio.run(scenario())
+
+
+def test_the_steps_lead_to_exactly_the_tables_of_this_version(location: Location) -> None:
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), METADATA))
+
+    async def scenario() -> list[object]:
+        engine = writer_engine(location, 5.0)
+        async with engine.begin() as connection:
+            found = await connection.run_sync(differences)
+        await engine.dispose()
+        return found
+
+    assert asyncio.run(scenario()) == []
+
+
+def test_preparing_again_changes_nothing(location: Location) -> None:
+    run(location, "INSERT INTO secrets VALUES ('a', '1')")
+    prepare(location)
+    assert revision(location) == steps()[0]
+    run(location, "UPDATE secrets SET value = '2' WHERE name = 'a'")
+
+
+def test_tables_of_a_later_version_are_refused(location: Location) -> None:
+    run(location, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreRefused, match=r"another version of the service.*9999"):
+        prepare(location)
+    assert revision(location) == "9999"
+
+
+def test_replicas_that_start_together_prepare_it_once() -> None:
+    location = locate(cluster().url(cluster().new_database()), Path())
+
+    async def scenario() -> None:
+        await asyncio.gather(*(asyncio.to_thread(prepare, location) for _ in range(4)))
+
+    asyncio.run(scenario())
+    assert revision(location) == steps()[0]
+
+
+def test_an_empty_database_has_no_revision(tmp_path: Path) -> None:
+    assert revision(locate(cluster().url(cluster().new_database()), tmp_path)) is None
+
+
+def test_a_server_that_is_not_there_is_told_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(StoreRefused, match=r"check that the server runs") as refused:
+        prepare(locate(cluster().url("rl", port=free_port()), tmp_path))
+    assert PASSWORD not in str(refused.value)
+
+
+def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite").write_bytes(b"no database" * 1_000)
+    with pytest.raises(StoreRefused, match=r"move it and its -wal file away"):
+        prepare(locate(None, tmp_path))
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreRefused, match=r"store\.sqlite"):
+        prepare(locate(None, tmp_path / "none"))

@@ -1,0 +1,92 @@
+"""What may not be traded, and every reason for it."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes.advisers import NOON_S, agent, signal, view
+from trading.agents import Agent, AgentState
+from trading.gate import Limits, Move, judge
+from trading.vocabulary import Arm, BlockReason, MarketView, Quote, Signal
+
+LIMITS = Limits(signal_max_age_s=60.0, max_price_gap=0.05)
+BUY = Move(served_arm=Arm.RL, confidence=0.6, position_exposure=0.0, target_exposure=1.0)
+
+
+def judged(
+    move: Move = BUY, owned: Agent | None = None, asked: Signal | None = None, market: MarketView | None = None
+) -> tuple[BlockReason, ...]:
+    return judge(asked or signal(), market or view(), owned, move, LIMITS, wall_s=NOON_S)
+
+
+@pytest.mark.parametrize("move", [BUY, replace(BUY, confidence=None), replace(BUY, served_arm=Arm.FALLBACK)])
+def test_without_an_agent_no_confidence_is_judged(move: Move) -> None:
+    assert judged(move) == ()
+
+
+@pytest.mark.parametrize("confidence", [None, 0.0, 1.0])
+def test_an_agent_without_a_threshold_takes_any_confidence(confidence: float | None) -> None:
+    assert judged(replace(BUY, confidence=confidence), agent()) == ()
+
+
+@pytest.mark.parametrize(
+    ("confidence", "threshold", "reasons"),
+    [
+        (0.6, 0.6, ()),
+        (0.6, 0.61, (BlockReason.LOW_CONFIDENCE,)),
+        (None, 0.6, (BlockReason.UNCALIBRATED,)),
+        (None, 0.0, (BlockReason.UNCALIBRATED,)),
+        (0.0, 0.0, ()),
+    ],
+)
+def test_a_threshold_stops_what_is_less_sure_or_of_unknown_confidence(
+    confidence: float | None, threshold: float, reasons: tuple[BlockReason, ...]
+) -> None:
+    assert judged(replace(BUY, confidence=confidence), agent(confidence_threshold=threshold)) == reasons
+
+
+@pytest.mark.parametrize(
+    ("position", "target", "stopped"),
+    [
+        (0.0, 1.0, True),
+        (0.5, 0.6, True),
+        (0.0, -0.5, True),
+        (1.0, 0.0, False),
+        (1.0, 0.5, False),
+        (0.5, 0.5, False),
+        (0.5, 0.5 + 1e-7, False),
+        (-1.0, -0.5, False),
+    ],
+)
+def test_a_threshold_never_stops_what_reduces_risk(position: float, target: float, stopped: bool) -> None:
+    move = Move(served_arm=Arm.RL, confidence=0.1, position_exposure=position, target_exposure=target)
+    assert (judged(move, agent(confidence_threshold=0.9)) == (BlockReason.LOW_CONFIDENCE,)) is stopped
+
+
+@pytest.mark.parametrize("arm", [Arm.FALLBACK, Arm.HOLD])
+def test_a_threshold_is_for_the_policy_only(arm: Arm) -> None:
+    assert judged(replace(BUY, served_arm=arm, confidence=None), agent(confidence_threshold=0.9)) == ()
+
+
+@pytest.mark.parametrize(
+    ("symbols", "reasons"), [((), ()), (("BTC", "ETH"), ()), (("ETH",), (BlockReason.SYMBOL_NOT_ALLOWED,))]
+)
+def test_an_agent_with_symbols_trades_those_only(symbols: tuple[str, ...], reasons: tuple[BlockReason, ...]) -> None:
+    assert judged(owned=agent(symbols=symbols)) == reasons
+
+
+def test_every_reason_is_named_at_once_and_once() -> None:
+    owned = agent(AgentState.PAUSED, symbols=("ETH",), confidence_threshold=0.9)
+    asked = signal(sent_at_s=NOON_S - 61.0, quote=Quote(price=50.0, bid=None, ask=None, at_s=NOON_S - 61.0))
+    assert judged(BUY, owned, asked, view(ended=True)) == (
+        BlockReason.MARKET_ENDED,
+        BlockReason.STALE_SIGNAL,
+        BlockReason.PRICE_MISMATCH,
+        BlockReason.AGENT_PAUSED,
+        BlockReason.SYMBOL_NOT_ALLOWED,
+        BlockReason.LOW_CONFIDENCE,
+    )
+
+
+def test_a_market_that_is_not_known_has_stale_data() -> None:
+    assert judge(signal(), None, None, BUY, LIMITS, wall_s=NOON_S) == (BlockReason.STALE_DATA,)

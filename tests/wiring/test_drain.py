@@ -1,0 +1,82 @@
+"""The steps in which a worker ends."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+
+import pytest
+
+from trading.errors import OperatorNeeded
+from wiring.drain import DEAF_S, GRACE_S, LAME_DUCK_S, STOP_S, Drain, drain_on_signal
+
+
+@dataclass
+class FakeConfig:
+    """Keeps wiring.drain.Config."""
+
+    timeout_graceful_shutdown: int | None = None
+
+
+@dataclass
+class FakeServer:
+    """Keeps wiring.drain.Server and Listener: notes what it is told."""
+
+    steps: list[object] = field(default_factory=list)
+    config: FakeConfig = field(default_factory=FakeConfig)
+
+    @property
+    def servers(self) -> Sequence["FakeServer"]:
+        return [self]
+
+    def close(self) -> None:
+        self.steps.append("deaf")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.steps.append(("exit", sig))
+
+    async def sleep(self, seconds: float) -> None:
+        self.steps.append(pytest.approx(seconds))
+
+
+async def settled() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_a_worker_is_first_not_ready_then_deaf_then_ends_within_the_grace() -> None:
+    server = FakeServer()
+
+    async def end() -> None:
+        Drain(server, lambda: server.steps.append("not ready"), server.sleep).told(signal.SIGTERM)
+        await settled()
+
+    asyncio.run(end())
+    assert server.steps == ["not ready", DEAF_S, "deaf", STOP_S - DEAF_S, ("exit", signal.SIGTERM)]
+    assert LAME_DUCK_S < DEAF_S < STOP_S
+    assert server.config.timeout_graceful_shutdown == pytest.approx(GRACE_S - STOP_S, abs=0.5)
+
+
+def test_a_second_signal_does_not_wait_and_begins_nothing_again() -> None:
+    server = FakeServer()
+    begun: list[str] = []
+
+    async def end() -> None:
+        drain = Drain(server, lambda: begun.append("not ready"), lambda _: asyncio.sleep(60))
+        drain.told(signal.SIGINT)
+        await settled()
+        assert server.steps == []
+        drain.told(signal.SIGINT)
+
+    asyncio.run(end())
+    assert server.steps == [("exit", signal.SIGINT)]
+    assert begun == ["not ready"]
+
+
+def test_where_uvicorn_does_not_serve_it_says_so_at_the_start() -> None:
+    async def start() -> None:
+        drain_on_signal(lambda: None)
+
+    with pytest.raises(OperatorNeeded, match="uvicorn"):
+        asyncio.run(start())

@@ -1,0 +1,92 @@
+"""How a worker ends: not ready first, then deaf to new connections, then done with what it has."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from types import FrameType
+from typing import Protocol
+
+from trading.errors import OperatorNeeded
+
+# From the first moment of the end: how long requests are still welcome, so that who balances the load can notice.
+LAME_DUCK_S = 1.0
+# From the first moment: how long a request may still take.
+GRACE_S = 20.0
+# At the end of LAME_DUCK_S the supervisor closes the port in two steps (see wiring.guard). A worker leaves the port
+# after both, and later closes the connections on which nothing is under way: what came last has been read by then.
+SHUT_S = LAME_DUCK_S + 0.1
+DEAF_S = SHUT_S + 0.1
+STOP_S = DEAF_S + 0.25
+
+
+class Listener(Protocol):
+    """A port that is listened on."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+class Config(Protocol):
+    """The one setting of uvicorn that is known only when it ends."""
+
+    timeout_graceful_shutdown: int | None
+
+
+class Server(Protocol):
+    """The part of uvicorn.Server that ends it."""
+
+    @property
+    def servers(self) -> Sequence[Listener]:
+        """The ports it listens on."""
+
+    @property
+    def config(self) -> Config:
+        """How it serves."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to shut down."""
+
+
+class Drain:
+    """The end of one worker, step by step. A second signal skips what is left of the wait."""
+
+    def __init__(
+        self, server: Server, begin: Callable[[], None], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._server = server
+        self._begin = begin
+        self._sleep = sleep
+        self._task: asyncio.Task[None] | None = None
+
+    def told(self, number: int) -> None:
+        """A signal came that asks this process to end."""
+        if self._task is None:
+            self._begin()
+            self._task = asyncio.create_task(self._end(number), name="drain")
+        else:
+            self._server.handle_exit(number, None)
+
+    async def _end(self, number: int) -> None:
+        await self._sleep(DEAF_S)
+        for listener in self._server.servers:
+            listener.close()
+        await self._sleep(STOP_S - DEAF_S)
+        # What takes longer than that is cancelled, and the shutdown hook runs after it.
+        self._server.config.timeout_graceful_shutdown = round(GRACE_S - STOP_S)
+        self._server.handle_exit(number, None)
+
+
+def drain_on_signal(begin: Callable[[], None]) -> None:
+    """From now on SIGTERM and SIGINT call `begin` at once and uvicorn's own handler later.
+
+    Raises OperatorNeeded when it is not uvicorn that serves.
+    """
+    import uvicorn  # the supervisor imports this module too, and need not load a server
+
+    loop = asyncio.get_running_loop()
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if not isinstance(server, uvicorn.Server):
+        raise OperatorNeeded("this version of BentoML does not serve with uvicorn: the service could not end in order")
+    drain = Drain(server, begin)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: loop.call_soon_threadsafe(drain.told, number) and None)

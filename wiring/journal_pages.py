@@ -1,0 +1,86 @@
+"""What GET /decisions shows: the journal's records in the words of the wire."""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from adapters.store import decisions
+from adapters.store.decisions import Record
+from adapters.store.engine import Store
+from adapters.store.records import decision_from
+from adapters.store.terms import circumstances_from, read_feature_names, read_terms
+from schemas import from_config, iso_time, to_answer
+from trading.errors import NotFound
+from trading.vocabulary import Decision, Signal, Wanted
+
+
+class JournalPages:
+    """Reads the journal for people and programs."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def decision(self, request_id: str) -> Mapping[str, object]:
+        """One decision with everything it was made from. Raises NotFound, StoreUnavailable."""
+        record = await decisions.by_id(self._store, request_id)
+        if record is None:
+            raise NotFound("decision")
+        decision = _decision(record)
+        terms = await self._store.read(read_terms(record.terms))
+        return {
+            **_line(record, decision),
+            "signal": _signal(decision.signal),
+            "judged_at": iso_time(decision.judged_at_s),
+            "bundle_digest": decision.advice.digest,
+            "scores": decision.advice.scores,
+            "features": await self._features(decision),
+            "agent_config": None if decision.agent is None else from_config(decision.agent.config),
+            "decided_by": None if terms is None else circumstances_from(terms),
+            "outcome": None,
+        }
+
+    async def decisions(self, wanted: Wanted, *, before: int | None, limit: int) -> Mapping[str, object]:
+        """A page of decisions, newest first. Raises StoreUnavailable."""
+        page = await decisions.find(self._store, wanted, before=before, limit=limit)
+        return {"decisions": [_line(record, _decision(record)) for record in page.records], "next": page.before}
+
+    async def _features(self, decision: Decision) -> list[dict[str, object]] | None:
+        observed = decision.advice.observations
+        if observed is None:
+            return None
+        shown: list[dict[str, object]] = []
+        for digest, row in observed.items():
+            values = np.frombuffer(row, dtype="<f8").tolist()
+            names = await self._store.read(read_feature_names(digest))
+            named = None if names is None else dict(zip(names, values, strict=True))
+            shown.append({"schema": digest, "values": values if named is None else named})
+        return shown
+
+
+def _decision(record: Record) -> Decision:
+    return decision_from(json.loads(record.document))
+
+
+def _line(record: Record, decision: Decision) -> dict[str, object]:
+    return {**to_answer(decision), "decided_at": iso_time(record.decided_at_s)}
+
+
+def _signal(signal: Signal) -> dict[str, object]:
+    reading, quote = signal.reading, signal.quote
+    return {
+        "confidence": reading.confidence,
+        "rsi": reading.rsi,
+        "change_percent": reading.change_percent,
+        "volume": reading.volume_usd,
+        "action": reading.action,
+        "timestamp": None if signal.sent_at_s is None else iso_time(signal.sent_at_s),
+        "market_data": None
+        if quote is None
+        else {
+            "price": quote.price,
+            "bid": quote.bid,
+            "ask": quote.ask,
+            "timestamp": None if quote.at_s is None else iso_time(quote.at_s),
+        },
+    }

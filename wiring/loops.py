@@ -1,0 +1,51 @@
+"""The loops of a worker: do something again and again, and end in a way that is seen."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+
+from trading.errors import StoreUnavailable
+
+log = logging.getLogger("rl_service.worker")
+
+
+def begin(loop: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+    """Run a loop as a task; an error that ends it is logged, and the readiness probe shows it from then on."""
+    return asyncio.create_task(_logged(loop, name), name=name)
+
+
+async def repeat(call: Callable[[], None], pause_s: Callable[[], float]) -> None:
+    """Call again and again."""
+    while True:
+        await asyncio.sleep(pause_s())
+        call()
+
+
+async def repeat_with_store(call: Callable[[], Awaitable[object]], pause_s: Callable[[], float]) -> None:
+    """Do again and again what needs the store; while the store is away it is only tried."""
+    while True:
+        await asyncio.sleep(pause_s())
+        try:
+            await call()
+        except StoreUnavailable as error:
+            log.debug("the store is away: %s", error)
+
+
+async def until_done(call: Callable[[], Awaitable[None]], pause_s: float) -> None:
+    """Do once what needs the store, however long that takes."""
+    while True:
+        try:
+            await call()
+        except StoreUnavailable as error:
+            log.warning("waiting for the store: %s", error)
+            await asyncio.sleep(pause_s)
+        else:
+            return
+
+
+async def _logged(loop: Coroutine[None, None, None], name: str) -> None:
+    try:
+        await loop
+    except Exception:
+        log.exception("the loop %s of this worker ended", name)
+        raise

@@ -1,0 +1,146 @@
+"""The predict routes: a request becomes a decision that is kept, pushed to its user's sockets, and answered."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from pydantic_core import to_json
+
+from adapters.store.journal import Journal
+from adapters.store.journal_rows import Entry
+from schemas import (
+    MarketSourceView,
+    PredictParams,
+    PredictRequest,
+    PredictResponse,
+    to_params,
+    to_response,
+    to_signal,
+)
+from trading.desk import Desk
+from trading.errors import InvalidField, NoMarketData
+from trading.ports import Bus, Features
+from trading.vocabulary import Decision, Signal
+from wiring.once import KeyedRequest, Made, Once
+from wiring.queue import Queue
+
+# How far ahead of our clock a caller's clock may be.
+CLOCK_SKEW_S = 5.0
+# Names of operations: a key is a user's, for one of them.
+PREDICT, PREDICT_ASYNC = "predict", "predict_async"
+
+
+class Predictions:
+    """Answers predictions: at once, once for a key, or later. `timeout_s` holds where the caller gives none."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        features: Features,
+        journal: Journal,
+        bus: Bus,
+        *,
+        market: MarketSourceView,
+        timeout_s: float,
+        wall_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._desk = desk
+        self._features = features
+        self._journal = journal
+        self._bus = bus
+        self._market = market
+        self._timeout_s = timeout_s
+        self._wall_s = wall_s
+
+    async def answer(self, params: PredictParams, *, request_id: str) -> PredictResponse:
+        """A decision on one signal, journalled a moment later. Raises UnknownSymbol, InvalidField."""
+        signal = self._signal(params)
+        decision, answer = await self._decide(signal, request_id=request_id, budget_s=self._budget_s(params))
+        self._journal.add(decision, decided_at_s=decision.judged_at_s)
+        self.announce(decision, answer)
+        return answer
+
+    async def answer_once(self, params: PredictParams, key: str, once: Once) -> bytes:
+        """The same for a request with a key: journalled before it is answered, and once however often it is asked.
+
+        Raises as `answer`, KeyReused, KeyInProgress, StoreUnavailable.
+        """
+        signal, budget_s = self._signal(params), self._budget_s(params)
+
+        async def make(request_id: str) -> Made:
+            decision, answer = await self._decide(signal, request_id=request_id, budget_s=budget_s)
+            entry = Entry(decision=decision, decided_at_s=decision.judged_at_s)
+            made.append((decision, answer))
+            return Made(answer=to_json(answer), along=lambda connection: self._journal.insert(connection, [entry]))
+
+        made: list[tuple[Decision, PredictResponse]] = []
+        answered = await once.run(_keyed(PREDICT, params, key), make, within_s=budget_s)
+        for decision, answer in made[-1:]:
+            self.announce(decision, answer)
+        return answered
+
+    async def accept(self, params: PredictParams, queue: Queue, once: Once) -> bytes:
+        """Accept a prediction for later, durably; what is said of it, as JSON.
+
+        Raises UnknownSymbol, InvalidField, QueueFull, KeyReused, KeyInProgress, StoreUnavailable.
+        """
+        signal, timeout_s, key = self._signal(params), self._budget_s(params), params["idempotency_key"]
+        self._require(signal.symbol)
+        request = _content(params).decode()
+        if key is None:
+            return await queue.accept(request, user_id=signal.user_id, priority=params["priority"], timeout_s=timeout_s)
+        body = await once.run_in_transaction(
+            _keyed(PREDICT_ASYNC, params, key),
+            lambda job_id: queue.acceptance(
+                request, user_id=signal.user_id, priority=params["priority"], timeout_s=timeout_s, job_id=job_id
+            ),
+            within_s=timeout_s,
+        )
+        queue.accepted()
+        return body
+
+    async def decide_later(
+        self, request: str, *, request_id: str, budget_s: float
+    ) -> tuple[Decision, Mapping[str, object]]:
+        """The decision on an accepted request (JSON), and its body on the wire. Who ends the job journals it.
+
+        Raises UnknownSymbol.
+        """
+        params = to_params(PredictRequest.model_validate_json(request))
+        return await self._decide(to_signal(params), request_id=request_id, budget_s=budget_s)
+
+    def announce(self, decision: Decision, answer: Mapping[str, object]) -> None:
+        """Push a decision to the sockets of its user, wherever they are."""
+        topic = f"user:{decision.signal.user_id}"
+        if self._bus.wanted(topic):
+            self._bus.publish(topic, to_json(answer))
+
+    async def _decide(self, signal: Signal, *, request_id: str, budget_s: float) -> tuple[Decision, PredictResponse]:
+        started_s = time.perf_counter()
+        decision = await self._desk.decide(signal, request_id=request_id, budget_s=budget_s)
+        return decision, to_response(decision, self._market, elapsed_s=time.perf_counter() - started_s)
+
+    def _require(self, symbol: str) -> None:
+        with suppress(NoMarketData):
+            self._features.view(symbol)
+
+    def _signal(self, params: PredictParams) -> Signal:
+        signal = to_signal(params)
+        latest_s = self._wall_s() + CLOCK_SKEW_S
+        if signal.sent_at_s is not None and signal.sent_at_s > latest_s:
+            raise InvalidField("timestamp", "in the future")
+        if signal.quote is not None and signal.quote.at_s is not None and signal.quote.at_s > latest_s:
+            raise InvalidField("market_data.timestamp", "in the future")
+        return signal
+
+    def _budget_s(self, params: PredictParams) -> float:
+        return params["timeout_seconds"] or self._timeout_s
+
+
+def _keyed(operation: str, params: PredictParams, key: str) -> KeyedRequest:
+    return KeyedRequest(user_id=params["user_id"], operation=operation, key=key, content=_content(params))
+
+
+def _content(params: PredictParams) -> bytes:
+    # What a request asks for, without the key it is asked under. Members that were not given have their defaults.
+    return to_json({name: value for name, value in params.items() if name != "idempotency_key"})

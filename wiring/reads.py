@@ -1,0 +1,38 @@
+"""What the pages show: the queue, the agents and the journal of one worker."""
+
+from collections.abc import Mapping
+
+from trading.agents import AgentState
+from trading.vocabulary import Wanted
+from wiring.worker import Worker
+
+
+class Reads:
+    """Implements routes.pages.Reads."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def result(self, request_id: str, *, timeout_s: float) -> tuple[bytes, bool]:
+        """See Reads."""
+        return await self._worker.queue.result(request_id, timeout_s=timeout_s)
+
+    async def cancel(self, request_id: str) -> bytes:
+        """See Reads."""
+        return await self._worker.queue.cancel(request_id)
+
+    async def agent(self, user_id: str) -> Mapping[str, object]:
+        """See Reads."""
+        return await self._worker.agents.status(user_id)
+
+    async def agents(self, *, state: AgentState | None, after: str | None, limit: int) -> Mapping[str, object]:
+        """See Reads."""
+        return await self._worker.agents.list(state=state, after=after, limit=limit)
+
+    async def decision(self, request_id: str) -> Mapping[str, object]:
+        """See Reads."""
+        return await self._worker.pages.decision(request_id)
+
+    async def decisions(self, wanted: Wanted, *, before: int | None, limit: int) -> Mapping[str, object]:
+        """See Reads."""
+        return await self._worker.pages.decisions(wanted, before=before, limit=limit)
