@@ -167,13 +167,13 @@ class RLService(Runners):
         except OperatorNeeded as error:
             sys.exit(f"cannot start: {error}")
         # Last: the guard lives in the event loop that BentoML is about to run.
-        start_guard(SETTINGS.data_dir)
+        start_guard(SETTINGS.data_dir, grace_s=SETTINGS.shutdown_grace_seconds)
 
     @bentoml.on_startup
     async def open_room(self) -> None:
         """Warm up, then let requests in."""
         self.pulse = asyncio.create_task(join_supervisor(SETTINGS.data_dir).keep_beating(), name="pulse")
-        drain_on_signal(self._drain)
+        drain_on_signal(self._drain, grace_s=SETTINGS.shutdown_grace_seconds)
         await self.worker.start()
         endpoints = {path: self._endpoint(name) for path, name in _methods_by_route(RLService).items()}
         self.sockets = Sockets(ROOM, self._endpoint("predict"), self.worker.bus, max_sockets=SETTINGS.max_sockets)
@@ -181,6 +181,7 @@ class RLService(Runners):
             endpoints=endpoints,
             reports=status.reports(self.worker),
             not_ready=self.worker.not_ready,
+            impaired=self.worker.impaired,
             observer=self.worker.metrics,
             pages=build_pages(ROOM, Reads(self.worker)),
             sockets=self.sockets,

@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     max_queue_size: int = Field(1000, ge=1, le=100_000, description="Asynchronous predictions that may wait.")
     max_sockets: int = Field(1000, ge=1, le=10_000, description="Open WebSockets in one worker.")
     shutdown_grace_seconds: float = Field(
-        20.0, gt=0, le=300, description="Time that requests under way have to end after SIGTERM."
+        20.0, ge=3, le=300, description="Time that requests under way have to end after SIGTERM."
     )
     cache_ttl_seconds: float = Field(30.0, gt=0, le=3600, description="Life of a cached advice in process placement.")
     signal_max_age_seconds: float = Field(60.0, gt=0, le=86400, description="Age over which a signal may not trade.")

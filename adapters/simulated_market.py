@@ -21,12 +21,19 @@ CACHED_BARS = 20_000
 class Simulation:
     """Which prices are made up: a bar is a function of the seed, its symbol and its open time, from GENESIS_S on.
 
-    `timeframe_s` is whole minutes and divides a day. Bars of a longer timeframe are made of those of a shorter one.
+    `timeframe_s` is whole minutes and divides a day, or this raises InvalidSetting. Bars of a longer timeframe are made
+    of those of a shorter one.
     """
 
     seed: int
     symbols: tuple[str, ...]
     timeframe_s: int
+
+    def __post_init__(self) -> None:
+        if self.timeframe_s < 60 or self.timeframe_s % 60 or DAY_S % self.timeframe_s:
+            raise InvalidSetting(
+                f"timeframe {self.timeframe_s} s: a simulated bar is whole minutes long and divides a day"
+            )
 
     @property
     def digest(self) -> str:
@@ -36,14 +43,7 @@ class Simulation:
 
 
 def simulation_terms(simulation: Simulation, *, speed: float) -> ClockTerms | None:
-    """What every process of the same simulation agrees on; None at speed 1, where all live on the wall clock.
-
-    Raises InvalidSetting for a timeframe that minutes or days do not fit.
-    """
-    if simulation.timeframe_s < 60 or simulation.timeframe_s % 60 or DAY_S % simulation.timeframe_s:
-        raise InvalidSetting(
-            f"timeframe {simulation.timeframe_s} s: a simulated bar is whole minutes long and divides a day"
-        )
+    """What every process of the same simulation agrees on; None at speed 1, where all live on the wall clock."""
     if speed == 1.0:
         return None
     return ClockTerms(source=SIMULATED, start_market_s=None, speed=speed, data_digest=simulation.digest)

@@ -65,9 +65,10 @@ class Pages:
         self.reads = reads
 
     async def health(self, _: Request, __: Query) -> Response:
-        missing = self.room.not_ready()
-        state = "degraded" if missing else "healthy"
-        return _json({"status": state, "waiting_for": missing, "timestamp": iso_time(time.time())})
+        missing, impaired = self.room.not_ready(), self.room.impaired()
+        state = "degraded" if missing or impaired else "healthy"
+        body = {"status": state, "waiting_for": missing, "impaired": impaired, "timestamp": iso_time(time.time())}
+        return _json(body)
 
     async def ready(self, _: Request, __: Query) -> Response:
         missing = self.room.not_ready()

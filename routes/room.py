@@ -44,6 +44,7 @@ class Room:
 
     endpoints: Mapping[str, Endpoint]
     reports: Reports
+    impaired: Callable[[], list[str]]
     observer: Observer | None
     pages: ASGIApp
     sockets: ASGIApp
@@ -59,14 +60,16 @@ class Room:
         endpoints: Mapping[str, Endpoint],
         reports: Reports,
         not_ready: Callable[[], list[str]],
+        impaired: Callable[[], list[str]] = list,
         observer: Observer,
         pages: ASGIApp | None = None,
         sockets: ASGIApp | None = None,
     ) -> None:
-        """Let requests in: JSON routes, parts of the status, what is waited for, who counts errors, other routes."""
+        """Let requests in: JSON routes, parts of the status, what is waited for or impaired, other routes."""
         self.endpoints = endpoints
         self.reports = reports
         self._not_ready = not_ready
+        self.impaired = impaired
         self.observer = observer
         self.pages = pages or no_pages
         self.sockets = sockets or no_sockets
@@ -76,6 +79,7 @@ class Room:
         self.endpoints = {}
         self.reports = {}
         self._not_ready = lambda: ["service"]
+        self.impaired = list
         self.observer = None
         self.pages = no_pages
         self.sockets = no_sockets

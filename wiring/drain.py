@@ -10,8 +10,6 @@ from trading.errors import OperatorNeeded
 
 # From the first moment of the end: how long requests are still welcome, so that who balances the load can notice.
 LAME_DUCK_S = 1.0
-# From the first moment: how long a request may still take.
-GRACE_S = 20.0
 # At the end of LAME_DUCK_S the supervisor closes the port in two steps (see wiring.guard). A worker leaves the port
 # after both, and later closes the connections on which nothing is under way: what came last has been read by then.
 SHUT_S = LAME_DUCK_S + 0.1
@@ -48,13 +46,22 @@ class Server(Protocol):
 
 
 class Drain:
-    """The end of one worker, step by step. A second signal skips what is left of the wait."""
+    """The end of one worker, step by step: `grace_s` seconds after the signal nothing is under way any more.
+
+    A second signal skips what is left of the wait.
+    """
 
     def __init__(
-        self, server: Server, begin: Callable[[], None], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        server: Server,
+        begin: Callable[[], None],
+        *,
+        grace_s: float,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._server = server
         self._begin = begin
+        self._grace_s = grace_s
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
 
@@ -72,11 +79,11 @@ class Drain:
             listener.close()
         await self._sleep(STOP_S - DEAF_S)
         # What takes longer than that is cancelled, and the shutdown hook runs after it.
-        self._server.config.timeout_graceful_shutdown = round(GRACE_S - STOP_S)
+        self._server.config.timeout_graceful_shutdown = max(round(self._grace_s - STOP_S), 1)
         self._server.handle_exit(number, None)
 
 
-def drain_on_signal(begin: Callable[[], None]) -> None:
+def drain_on_signal(begin: Callable[[], None], *, grace_s: float) -> None:
     """From now on SIGTERM and SIGINT call `begin` at once and uvicorn's own handler later.
 
     Raises OperatorNeeded when it is not uvicorn that serves.
@@ -87,6 +94,6 @@ def drain_on_signal(begin: Callable[[], None]) -> None:
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if not isinstance(server, uvicorn.Server):
         raise OperatorNeeded("this version of BentoML does not serve with uvicorn: the service could not end in order")
-    drain = Drain(server, begin)
+    drain = Drain(server, begin, grace_s=grace_s)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: loop.call_soon_threadsafe(drain.told, number) and None)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from adapters.metric_files import bury
 from trading.errors import OperatorNeeded
-from wiring.drain import GRACE_S, LAME_DUCK_S, SHUT_S
+from wiring.drain import LAME_DUCK_S, SHUT_S
 from wiring.heartbeat import Board, create_board
 from wiring.port import shut, turn_away
 
@@ -27,8 +27,8 @@ START_S = 60.0
 YOUNG_S = 5.0
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 5.0
-# Who is still there so long after being told to end is ended.
-LAST_S = GRACE_S + 1.5
+# Who is still there so long after its grace is ended.
+LAST_S = 1.5
 API_SOCKET = "_bento_api_server"
 # What BentoML calls the workers that answer requests; the others are runners.
 ENTRY = "service"
@@ -86,12 +86,14 @@ class Guard:
         arbiter: Arbiter,
         board: Board,
         *,
+        grace_s: float,
         clock: Callable[[], float] = time.monotonic,
         kill: Callable[[int, int], None] = os.kill,
         ended: Callable[[int], int | None] | None = None,
     ) -> None:
         self._arbiter = arbiter
         self._board = board
+        self._last_s = grace_s + LAST_S
         self._clock = clock
         self._kill = kill
         self._ended = ended or exit_of
@@ -185,7 +187,7 @@ class Guard:
             for pid in {pid for pids in alive.values() for pid in pids} - self._runners_told:
                 self._runners_told.add(pid)
                 self._kill(pid, signal.SIGTERM)
-        if ending_s >= LAST_S:
+        if ending_s >= self._last_s:
             for pid in [pid for pids in alive.values() for pid in pids]:
                 log.error("worker %d does not end: it is ended", pid)
                 self._kill(pid, signal.SIGKILL)
@@ -214,7 +216,7 @@ def exit_of(pid: int) -> int | None:
     return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
 
 
-def start_guard(folder: Path) -> None:
+def start_guard(folder: Path, *, grace_s: float) -> None:
     """Guard the workers that BentoML is about to start in this process, from when its loop runs.
 
     To be called last before that: whoever runs an event loop of their own afterwards leaves BentoML another one.
@@ -227,7 +229,7 @@ def start_guard(folder: Path) -> None:
 
     def begin() -> None:
         circus, arbiter = circus_of_this_process()
-        guard = Guard(arbiter, board)
+        guard = Guard(arbiter, board, grace_s=grace_s)
         told: list[int] = []
 
         def tell(number: int, frame: FrameType | None) -> None:

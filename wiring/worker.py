@@ -146,6 +146,16 @@ class Worker:
             missing.add(MARKET_FEED)
         return sorted(missing)
 
+    def impaired(self) -> list[str]:
+        """What does not work as it should while requests are answered, as words of the wire."""
+        journal = self.journal.state(now_s=time.time())
+        signs = {
+            "store": self.store.failure is not None,
+            "journal": journal.away or journal.dropped > 0,
+            "models": self.models.refusal is not None,
+        }
+        return [name for name, seen in signs.items() if seen]
+
     async def _read_store(self) -> None:
         await self.known.refresh()
         self.market: Market = await open_market(self.settings, self.store)

@@ -94,9 +94,8 @@ def test_another_seed_makes_another_market() -> None:
 
 @pytest.mark.parametrize("timeframe_s", [0, 30, 90, 7 * HOUR_S, 2 * DAY_S])
 def test_a_timeframe_that_does_not_divide_a_day_is_refused(timeframe_s: int) -> None:
-    simulation = Simulation(seed=7, symbols=("BTC",), timeframe_s=timeframe_s)
     with pytest.raises(InvalidSetting, match=f"timeframe {timeframe_s} s"):
-        simulation_terms(simulation, speed=1.0)
+        Simulation(seed=7, symbols=("BTC",), timeframe_s=timeframe_s)
 
 
 def test_at_speed_1_it_needs_no_clock_of_its_own() -> None:

@@ -73,10 +73,11 @@ def test_a_signal_from_the_future_is_422(service: Served) -> None:
     assert answer.json()["error"]["details"][0]["field"] == "timestamp"
 
 
-def test_an_idempotency_key_is_refused_rather_than_ignored(service: Served) -> None:
-    answer = service.post("/api/v1/predict", REQUEST, **{"Idempotency-Key": "k1"})
+@pytest.mark.parametrize("key", ["", " ", "two words", "x" * 256, "schlüssel"])
+def test_an_idempotency_key_is_1_to_255_visible_ascii_characters(service: Served, key: str) -> None:
+    answer = service.post("/api/v1/predict", REQUEST | {"idempotency_key": key})
     assert answer.status == 422
-    assert answer.json()["error"]["details"][0]["field"] == "Idempotency-Key"
+    assert answer.json()["error"]["details"][0]["field"] == "idempotency_key"
 
 
 @pytest.mark.parametrize(

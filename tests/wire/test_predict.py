@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import bentoml
 import pytest
 
+from adapters.metrics import FLUSH_S
 from schemas import PredictResponse
 from tests.fakes.served import REQUEST, ROOT, Served
 
@@ -99,9 +101,14 @@ def test_metrics_add_the_workers_up(service: Served) -> None:
         rows = [line for line in text.splitlines() if line.startswith("rl_service_predictions_total{")]
         return sum(float(row.rsplit(" ", 1)[1]) for row in rows)
 
+    time.sleep(4 * FLUSH_S)  # what was decided before is counted
     before = total()
     for _ in range(40):
         service.post("/api/v1/predict", REQUEST)
+    deadline_s = time.monotonic() + 10.0
+    while total() < before + 40:
+        assert time.monotonic() < deadline_s
+    time.sleep(4 * FLUSH_S)
     assert total() == before + 40
     assert "user123" not in service.get("/api/v1/metrics/prometheus").body.decode()
 

@@ -9,7 +9,9 @@ from types import FrameType
 import pytest
 
 from trading.errors import OperatorNeeded
-from wiring.drain import DEAF_S, GRACE_S, LAME_DUCK_S, STOP_S, Drain, drain_on_signal
+from wiring.drain import DEAF_S, LAME_DUCK_S, STOP_S, Drain, drain_on_signal
+
+GRACE_S = 20.0
 
 
 @dataclass
@@ -49,7 +51,9 @@ def test_a_worker_is_first_not_ready_then_deaf_then_ends_within_the_grace() -> N
     server = FakeServer()
 
     async def end() -> None:
-        Drain(server, lambda: server.steps.append("not ready"), server.sleep).told(signal.SIGTERM)
+        Drain(server, lambda: server.steps.append("not ready"), grace_s=GRACE_S, sleep=server.sleep).told(
+            signal.SIGTERM
+        )
         await settled()
 
     asyncio.run(end())
@@ -63,7 +67,7 @@ def test_a_second_signal_does_not_wait_and_begins_nothing_again() -> None:
     begun: list[str] = []
 
     async def end() -> None:
-        drain = Drain(server, lambda: begun.append("not ready"), lambda _: asyncio.sleep(60))
+        drain = Drain(server, lambda: begun.append("not ready"), grace_s=GRACE_S, sleep=lambda _: asyncio.sleep(60))
         drain.told(signal.SIGINT)
         await settled()
         assert server.steps == []
@@ -76,7 +80,7 @@ def test_a_second_signal_does_not_wait_and_begins_nothing_again() -> None:
 
 def test_where_uvicorn_does_not_serve_it_says_so_at_the_start() -> None:
     async def start() -> None:
-        drain_on_signal(lambda: None)
+        drain_on_signal(lambda: None, grace_s=GRACE_S)
 
     with pytest.raises(OperatorNeeded, match="uvicorn"):
         asyncio.run(start())

@@ -27,6 +27,8 @@ from wiring.guard import (
     exit_of,
 )
 
+GRACE_S = 20.0
+
 
 @dataclass
 class FakeBoard:
@@ -85,6 +87,7 @@ class House:
         self.guard = Guard(
             self.arbiter,
             self.board,  # type: ignore[arg-type]
+            grace_s=GRACE_S,
             clock=lambda: self.now_s,
             kill=lambda pid, number: self.killed.append((pid, number)),
             ended=self.arbiter.status.get,
@@ -218,7 +221,7 @@ def test_runners_are_told_to_end_only_once_the_workers_are_gone(house: House) ->
 
 def test_who_does_not_end_in_time_is_ended(house: House) -> None:
     house.arbiter.watchers[0].stopping = True
-    house.pass_time(LAST_S)
+    house.pass_time(GRACE_S + LAST_S)
     assert house.killed == []
     house.pass_time(1)
     assert {(1, signal.SIGKILL), (2, signal.SIGKILL), (9, signal.SIGKILL)} <= set(house.killed)
