@@ -9,6 +9,7 @@ import sys
 from typing import Any, Unpack
 
 import bentoml
+from bentoml._internal.configuration.containers import BentoMLContainer
 from pydantic import BaseModel
 
 from routes.asgi import ASGIApp
@@ -38,10 +39,10 @@ from wiring import status, worker
 from wiring.drain import drain_on_signal
 from wiring.guard import start_guard
 from wiring.logs import configure_logs
+from wiring.metric_folder import hold, metric_folder
 from wiring.observation import DoorCounts
 from wiring.on_demand import open_on_demand
 from wiring.orphans import join_supervisor
-from wiring.preflight import preflight
 from wiring.reads import Reads
 from wiring.runners import answer_policy, answer_rule, open_rule
 from wiring.worker import RunnerCalls, Worker
@@ -52,6 +53,9 @@ except InvalidSetting as error:
     sys.exit(f"cannot start:\n{error}")
 
 configure_logs(SETTINGS)
+# The supervisor makes it. BentoML's own choice is one for all, which whoever starts empties, be it refused.
+METRICS = metric_folder()
+BentoMLContainer.prometheus_multiproc_dir.set(str(METRICS))
 ROOM = Room(max_concurrent=SETTINGS.max_concurrent_requests)
 # What BentoML answers: its probes, and the schema its client asks for. Its index page is not among them (it loads from
 # other hosts), nor are its metrics (they are under every path that was ever asked for).
@@ -162,19 +166,23 @@ class RLService(Runners):
     @staticmethod
     def check_once() -> None:
         """Refuse to start, once and before any worker, with what cannot work."""
+        from wiring.preflight import preflight  # brings what makes tables, which no worker needs
+
         try:
+            hold(METRICS)
             atexit.register(preflight(SETTINGS).release)  # until then nobody else may serve this DATA_DIR
+            # Last: the guard lives in the event loop that BentoML is about to run.
+            start_guard(SETTINGS.data_dir, grace_s=SETTINGS.shutdown_grace_seconds)
         except OperatorNeeded as error:
             sys.exit(f"cannot start: {error}")
-        # Last: the guard lives in the event loop that BentoML is about to run.
-        start_guard(SETTINGS.data_dir, grace_s=SETTINGS.shutdown_grace_seconds)
 
     @bentoml.on_startup
     async def open_room(self) -> None:
         """Warm up, then let requests in."""
         self.pulse = asyncio.create_task(join_supervisor(SETTINGS.data_dir).keep_beating(), name="pulse")
         drain_on_signal(self._drain, grace_s=SETTINGS.shutdown_grace_seconds)
-        await self.worker.start()
+        if not await self.worker.start():
+            return
         endpoints = {path: self._endpoint(name) for path, name in _methods_by_route(RLService).items()}
         self.sockets = Sockets(ROOM, self._endpoint("predict"), self.worker.bus, max_sockets=SETTINGS.max_sockets)
         ROOM.open(
@@ -220,11 +228,11 @@ class RLService(Runners):
         model, kind, code = METHODS[name]
         return Endpoint(model=model, answer=getattr(self, name), kind=kind, status=code)
 
-    def _drain(self) -> None:
+    def _drain(self) -> bool:
         ROOM.drain()
-        self.worker.drain()
         if self.sockets is not None:
             self.sockets.drain()
+        return self.worker.drain()
 
     def _counts(self) -> DoorCounts:
         return DoorCounts(sockets=0 if self.sockets is None else self.sockets.count, refused=ROOM.shares.refused)

@@ -9,6 +9,7 @@ import prometheus_client as prometheus
 from prometheus_client import multiprocess
 
 from adapters.metric_files import undisturbed
+from adapters.reserved_file import use_reserved_files
 from adapters.tallies import Levels, Tally, Times
 from trading.vocabulary import Decision
 
@@ -30,6 +31,7 @@ class Condition:
     journal_spooled_bytes: int
     journal_dropped_total: int
     journal_torn_total: int
+    journal_refused_total: int
     store_away: bool
     sockets: int
     bus_dropped_total: int
@@ -46,6 +48,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
+        use_reserved_files()
         self._decisions = Tally(
             "rl_service_predictions_total",
             "Decisions by the model that answered, the arm assigned and served, and the action.",
@@ -64,11 +67,14 @@ class Metrics:
             "rl_service_journal_dropped_decisions_total", "Decisions that neither the store nor the spool could take."
         )
         self._torn = Tally("rl_service_journal_torn_tails_total", "Spools whose last write was cut short, repaired.")
+        self._unwanted = Tally(
+            "rl_service_journal_refused_decisions_total", "Decisions that the database refused; each is in a file."
+        )
         self._bus_dropped = Tally("rl_service_bus_dropped_messages_total", "Messages that found no room on the bus.")
         self._replays = Tally("rl_service_idempotent_replays_total", "Answers given again for the same key.")
         self._tallies = (
             *(self._decisions, self._failures, self._blocked, self._rejected, self._refused),
-            *(self._dropped, self._torn, self._bus_dropped, self._replays),
+            *(self._dropped, self._torn, self._unwanted, self._bus_dropped, self._replays),
         )
         self._gauges = _Gauges()
         self._flushing = threading.Lock()
@@ -91,6 +97,7 @@ class Metrics:
         self._gauges.show(condition)
         self._dropped.reach(condition.journal_dropped_total)
         self._torn.reach(condition.journal_torn_total)
+        self._unwanted.reach(condition.journal_refused_total)
         self._bus_dropped.reach(condition.bus_dropped_total)
         self._replays.reach(condition.replays_total)
         for kind, total in condition.refused_totals.items():

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from adapters.redis_client import FAILURES, open_redis
@@ -49,7 +50,8 @@ class RedisCache:
         if self._trial is not None:
             self._trial.cancel()
             await asyncio.wait([self._trial])
-        await self._redis.aclose()
+        with suppress(*FAILURES):  # it is left behind either way
+            await self._redis.aclose()
 
     async def get(self, key: str) -> bytes | None:
         """See AdviceStore."""

@@ -1,5 +1,6 @@
 """The features of every symbol, kept warm in memory, so that a prediction never waits for data."""
 
+import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,13 +30,17 @@ class LiveFeatures:
         self._symbols: dict[str, _Symbol] = {}
         self._require(networks)
 
-    def track(self, networks: Sequence[Manifest]) -> None:
-        """Keeps the features of these policies warm as well. Raises BundleRefused for another timeframe."""
-        before = dict(self._needs)
+    async def track(self, networks: Sequence[Manifest]) -> None:
+        """Keeps the features of these policies warm as well, from when this returns; others have their turn meanwhile.
+
+        Raises BundleRefused for another timeframe.
+        """
         self._require(networks)
-        if self._needs != before:
-            self._symbols = {}
-            self.refresh()
+        for symbol in self._market.symbols():
+            known = self._symbols.get(symbol)
+            if known is None or known.needs != self._needs:
+                self._reopen(symbol)
+                await asyncio.sleep(0)
 
     def refresh(self) -> None:
         """Takes in what has closed since the last time. Reads history again when the market jumped, either way."""
@@ -113,11 +118,11 @@ class LiveFeatures:
         known.valid_until_s = self._market.wall_time_s(known.next_close_s)
 
     def _reopen(self, symbol: str) -> None:
-        self._symbols.pop(symbol, None)
         history = self._market.closed_bars(symbol, after_s=None, limit=self._history_bars)
         if not history:
+            self._symbols.pop(symbol, None)
             return
-        opened = _Symbol(symbol, self._market.timeframe_s, self._needs)
+        opened = _Symbol(symbol, self._market.timeframe_s, dict(self._needs))
         for bar in history:
             opened.push(bar)
         self._look_ahead(opened, self._market.now_s())
@@ -132,6 +137,7 @@ class LiveFeatures:
 class _Symbol:
     def __init__(self, name: str, timeframe_s: int, needs: dict[str, tuple[FeatureSchema, int]]) -> None:
         self.name = name
+        self.needs = needs
         self.streams = {
             digest: FeatureStream(schema, timeframe_s, warmup_bars) for digest, (schema, warmup_bars) in needs.items()
         }

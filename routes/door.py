@@ -20,7 +20,7 @@ from routes.validation import parse
 from trading.errors import ServiceError
 
 MAX_BODY_BYTES = 64 * 1024
-# BentoML answers it with 200 for as long as it runs.
+# BentoML answers it with 200 for as long as it runs; here it says what /api/v1/ready says.
 READYZ = "/readyz"
 
 log = logging.getLogger("rl_service.door")
@@ -81,7 +81,7 @@ class Door:
         room = self._room
         outgoing = Outgoing(send, request_id, room.observer)
         try:
-            if scope["path"] == READYZ and room.draining.is_set():
+            if scope["path"] == READYZ and room.not_ready():
                 raise Rejected("not_ready")
             app = self._app if scope["path"] in self._passed_on else room.pages
             await app(scope, receive, outgoing)

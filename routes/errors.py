@@ -12,6 +12,7 @@ from trading.errors import (
     QueueFull,
     ServiceError,
     StoreUnavailable,
+    TooManyWait,
     UnknownSymbol,
 )
 from trading.jobs import Problem
@@ -57,6 +58,7 @@ _CODES: dict[type[ServiceError], str] = {
     KeyReused: "idempotency_key_reused",
     KeyInProgress: "idempotency_key_in_progress",
     QueueFull: "queue_full",
+    TooManyWait: "too_many_requests",
     StoreUnavailable: "store_unavailable",
 }
 _NOT_FOUND = {"agent": "no_agent", "prediction": "no_prediction", "decision": "no_decision"}

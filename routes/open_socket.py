@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from pydantic_core import to_json
 
@@ -21,10 +22,21 @@ CLOSE_S = 2.0
 GOING_AWAY = 1012
 TOO_SLOW = 1013
 
-# Every decision begins with it, so an own decision is known without reading it.
-_OWN = b'{"request_id":"%s"'
-# The answer to a request and its push are made at once, or nearly: a few are remembered.
+# Every decision begins with its id, so an own decision is known without reading it.
+ID_BYTES = len(b'{"request_id":"') + 32
+# The answer to a request may come before its push, from another worker: a few are remembered.
 _REMEMBERED = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The answer to a message: its frame, and the decision in it as JSON, if there is one."""
+
+    frame: bytes
+    decision: bytes | None = None
+
+
+Answering: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[Answered]]
 
 
 class OpenSocket:
@@ -40,14 +52,19 @@ class OpenSocket:
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._reading = True
         self._own: deque[bytes] = deque(maxlen=_REMEMBERED)
-
-    def expect(self, request_id: str) -> None:
-        """The decision with this id is an answer here, so its push is left out."""
-        self._own.append(_OWN % request_id.encode())
+        self._answering = False
+        self._held: list[bytes] = []
+        self._held_bytes = 0
 
     def push(self, decision: bytes) -> None:
-        """Offer a decision that somebody asked for elsewhere."""
-        if not decision.startswith(tuple(self._own)):
+        """Offer a decision that somebody asked for elsewhere; one that is an answer here is left out.
+
+        While a message is being answered it is held back: only the answer tells whether it is the same decision.
+        """
+        if self._answering and self._held_bytes + len(decision) <= MAX_WAITING_BYTES // 2:
+            self._held.append(decision)
+            self._held_bytes += len(decision)
+        elif decision[:ID_BYTES] not in self._own:
             self.offer(b'{"type":"decision","origin":"push","decision":%s}' % decision)
 
     def offer(self, frame: bytes) -> None:
@@ -67,7 +84,7 @@ class OpenSocket:
             self._ended.set_result(code)
             self._wake.set()
 
-    async def run(self, answer: Callable[[MutableMapping[str, Any]], Awaitable[bytes]]) -> None:
+    async def run(self, answer: Answering) -> None:
         """Answer messages with the frames `answer` gives until either side ends it."""
         writing = asyncio.create_task(self._write())
         try:
@@ -82,7 +99,7 @@ class OpenSocket:
             await asyncio.wait([writing])
         await self._close(self._ended.result())
 
-    async def _read(self, answer: Callable[[MutableMapping[str, Any]], Awaitable[bytes]]) -> bool:
+    async def _read(self, answer: Answering) -> bool:
         # True once the client has left, False once we are to end it.
         while True:
             receiving = asyncio.ensure_future(self._receive())
@@ -97,7 +114,19 @@ class OpenSocket:
             message = receiving.result()
             if message["type"] == "websocket.disconnect":
                 return True
-            self.offer(await answer(message))
+            self._answering = True
+            answered = await answer(message)
+            self._release(answered)
+
+    def _release(self, answered: Answered) -> None:
+        # The answer first: nobody waits behind pushes for what they asked.
+        self._answering = False
+        self.offer(answered.frame)
+        if answered.decision is not None:
+            self._own.append(answered.decision[:ID_BYTES])
+        held, self._held, self._held_bytes = self._held, [], 0
+        for decision in held:
+            self.push(decision)
 
     async def _write(self) -> None:
         try:

@@ -1,6 +1,7 @@
 """The routes without a body: GET and DELETE, with parameters in the path and the query string."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from trading.agents import AgentState
 from trading.vocabulary import Wanted
 
 METRICS = "/api/v1/metrics/prometheus"
+# How long the metrics are given again as they were: as old as the other workers' share of them is anyway.
+SHOWN_S = 0.25
+_ID = re.compile(r"[0-9a-f]{32}")
 Body: TypeAlias = Mapping[str, object] | bytes
 
 
@@ -63,6 +67,8 @@ class Pages:
     def __init__(self, room: Room, reads: Reads) -> None:
         self.room = room
         self.reads = reads
+        self._shown: asyncio.Task[bytes] | None = None
+        self._shown_s = 0.0
 
     async def health(self, _: Request, __: Query) -> Response:
         missing, impaired = self.room.not_ready(), self.room.impaired()
@@ -80,18 +86,25 @@ class Pages:
         return _json({name: report() for name, report in self.room.reports.items()})
 
     async def metrics(self, _: Request, __: Query) -> Response:
+        # One at a time for all who ask: a crowd would take every thread, and never leave the files alone.
+        now_s = time.monotonic()
+        if self._shown is None or (self._shown.done() and now_s - self._shown_s > SHOWN_S):
+            self._shown, self._shown_s = asyncio.create_task(self._exposition()), now_s
+        text = await asyncio.shield(self._shown)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _exposition(self) -> bytes:
         # Adding up the workers' files takes a while when there are many: not on the event loop.
         observer = self.room.observer
-        text = b"" if observer is None else await asyncio.to_thread(observer.exposition)
-        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+        return b"" if observer is None else await asyncio.to_thread(observer.exposition)
 
     async def result(self, request: Request, query: Query) -> Response:
         assert isinstance(query, ResultQuery)  # noqa: S101 - the table pairs them
-        body, final = await self.reads.result(request.path_params["request_id"], timeout_s=query.timeout)
+        body, final = await self.reads.result(_id(request, "no_prediction"), timeout_s=query.timeout)
         return _json(body, 200 if final else 202)
 
     async def cancel(self, request: Request, _: Query) -> Response:
-        return _json(await self.reads.cancel(request.path_params["request_id"]))
+        return _json(await self.reads.cancel(_id(request, "no_prediction")))
 
     async def agent(self, request: Request, _: Query) -> Response:
         return _json(await self.reads.agent(request.path_params["user_id"]))
@@ -101,7 +114,7 @@ class Pages:
         return _json(await self.reads.agents(state=query.state, after=query.after, limit=query.limit))
 
     async def decision(self, request: Request, _: Query) -> Response:
-        return _json(await self.reads.decision(request.path_params["request_id"]))
+        return _json(await self.reads.decision(_id(request, "no_decision")))
 
     async def decisions(self, _: Request, query: Query) -> Response:
         assert isinstance(query, DecisionsQuery)  # noqa: S101 - the table pairs them
@@ -155,6 +168,14 @@ def _answering(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Respon
             shares.give_back(kind)
 
     return answer
+
+
+def _id(request: Request, unknown: str) -> str:
+    # Only what can be an id is looked for: a database does not take every text.
+    request_id: str = request.path_params["request_id"]
+    if _ID.fullmatch(request_id) is None:
+        raise Rejected(unknown)
+    return request_id
 
 
 def _json(body: Body, status: int = 200) -> Response:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from routes.errors import Rejected
 from routes.validation import field_name, rejected
-from schemas import SYMBOL_MAX_LENGTH, IsoTime, UserId
+from schemas import IsoTime, Symbol, UserId
 from trading.agents import AgentState
 from trading.vocabulary import Arm
 
@@ -52,7 +52,7 @@ class DecisionsQuery(Query):
     """Which decisions, newest first; `before` is the `next` of the page before."""
 
     user_id: UserId | None = None
-    symbol: str | None = Field(None, min_length=1, max_length=SYMBOL_MAX_LENGTH)
+    symbol: Symbol | None = None
     arm: Arm | None = None
     since: QueryTime | None = None
     until: QueryTime | None = None

@@ -11,12 +11,13 @@ from pydantic_core import from_json, to_json
 from routes.asgi import Receive, Scope, Send
 from routes.door import MAX_BODY_BYTES, new_request_id, request_id_var
 from routes.errors import ERRORS, RETRY_AFTER_S, Rejected, error_body, rejected_for
-from routes.open_socket import GOING_AWAY, HEARTBEAT_S, OpenSocket
+from routes.open_socket import GOING_AWAY, HEARTBEAT_S, Answered, OpenSocket
 from routes.room import Endpoint, Room
 from routes.validation import parse
 from schemas import PredictRequest
 from trading.errors import ServiceError
 from trading.ports import Bus
+from trading.topics import topic_of
 
 log = logging.getLogger("rl_service.sockets")
 
@@ -24,17 +25,12 @@ PREFIX = "/ws/predictions/"
 CLIENT_REF_MAX_LENGTH = 64
 
 
-def topic_of(user_id: str) -> str:
-    """Where the decisions of a user are published, as the JSON of a PredictResponse."""
-    return f"user:{user_id}"
-
-
 class Sockets:
     """The ASGI application of `/ws/predictions/{user_id}`, as routes.room.Room has it.
 
     A message is the body of a prediction, answered by `endpoint` within the room's places, one at a time per socket; an
-    open socket takes no place. Every decision published on the user's topic is pushed. A page of another site cannot
-    open one: its Origin must be this host, or in `origins`.
+    open socket takes no place. Every decision published on the user's topic, as the JSON of a PredictResponse, is
+    pushed. A page of another site cannot open one: its Origin must be this host, or in `origins`.
     """
 
     def __init__(
@@ -80,7 +76,7 @@ class Sockets:
         unsubscribe = self._bus.subscribe(topic_of(user_id), socket.push)
         try:
             await send({"type": "websocket.accept"})
-            await socket.run(lambda message: self._answer(socket, user_id, message))
+            await socket.run(lambda message: self._answer(user_id, message))
         except OSError:
             pass  # the client left during the handshake
         finally:
@@ -108,14 +104,14 @@ class Sockets:
         site = re.sub(rb"^https?://", b"", origin)
         return (site != origin and site == headers.get(b"host")) or origin.decode("latin-1") in self._origins
 
-    async def _answer(self, socket: OpenSocket, user_id: str, message: MutableMapping[str, Any]) -> bytes:
+    async def _answer(self, user_id: str, message: MutableMapping[str, Any]) -> Answered:
         request_id = new_request_id()
         request_id_var.set(request_id)
-        socket.expect(request_id)
         ref: dict[str, str] = {}
         try:
             fields = _fields(message, user_id, ref)
-            return _frame(b"decision", await self._decide(fields), ref)
+            decision = await self._decide(fields)
+            return Answered(frame=_frame(b"decision", decision, ref), decision=decision)
         except Rejected as rejected:
             problem = rejected
         except Exception:  # as the door for HTTP: a caller never sees a traceback, and the socket stays open
@@ -123,7 +119,7 @@ class Sockets:
             problem = Rejected("internal")
         if self._room.observer is not None:
             self._room.observer.rejected(problem.code)
-        return _frame(b"error", error_body(problem, request_id), ref)
+        return Answered(frame=_frame(b"error", error_body(problem, request_id), ref))
 
     async def _decide(self, fields: Mapping[str, Any]) -> bytes:
         endpoint, shares = self._endpoint, self._room.shares

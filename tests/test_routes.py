@@ -588,6 +588,14 @@ def test_a_draining_house_says_so_first_and_still_serves(house: House) -> None:
     assert house.post().json() == {"doubled": 42}
 
 
+def test_the_probe_of_the_platform_says_what_ours_says(house: House) -> None:
+    assert asyncio.run(ask(house.door, "/readyz", method="GET")).status != 503
+    house.open(not_ready=lambda: ["market_feed"])
+    assert_error(asyncio.run(ask(house.door, "/readyz", method="GET")), "not_ready")
+    house.room.close()
+    assert_error(asyncio.run(ask(house.door, "/readyz", method="GET")), "not_ready")
+
+
 def test_a_draining_house_asks_for_another_connection_next_time(house: House) -> None:
     assert "connection" not in house.post().headers
     house.room.drain()

@@ -16,7 +16,7 @@ from trading.errors import (
     Unavailable,
 )
 from trading.exposure import EXPOSURE_STEP, ExposureRange, derive_action
-from trading.gate import Limits, Move, judge
+from trading.gate import KnownAgent, Limits, Move, judge
 from trading.ports import Agents, Assigner, Features, Policy, Recorder
 from trading.vocabulary import (
     Advice,
@@ -34,6 +34,8 @@ HOLD_MODEL = "hold"
 # The share of the remaining budget an adviser may use when another one stands behind it.
 BUDGET_SHARE = 0.75
 
+# An agent known from longer ago may have been paused or stopped since: nothing is traded for it.
+AGENT_MAX_AGE_S = 5.0
 
 _FAILURES: tuple[tuple[type[Unavailable], FailureReason], ...] = (
     (PolicyTimedOut, FailureReason.POLICY_TIMEOUT),
@@ -94,6 +96,7 @@ class Desk:
         started_s = self._monotonic_s()
         assignment = self._assigner.assign(signal.user_id)
         agent = self._agents.of(signal.user_id)
+        known = KnownAgent(agent=agent, stale=agent is not None and self._agents.age_s(started_s) > AGENT_MAX_AGE_S)
         market = self._view(signal.symbol)
         position = 0.0
         chain, failure = self._chain(assignment, agent)
@@ -113,9 +116,10 @@ class Desk:
             failure=failure,
             position_exposure=position,
             target_exposure=target,
-            blocked_by=judge(signal, market, agent, move, self._limits, wall_s=judged_at_s),
+            blocked_by=judge(signal, market, known, move, self._limits, wall_s=judged_at_s),
             market=market,
             agent=agent,
+            agent_stale=known.stale,
             judged_at_s=judged_at_s,
         )
         self._recorder.record(decision, seconds=self._monotonic_s() - started_s)

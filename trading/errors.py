@@ -11,6 +11,7 @@ ServiceError
 ├── Unavailable           wait, or let the next adviser answer
 │   ├── StoreUnavailable
 │   ├── QueueFull
+│   ├── TooManyWait
 │   ├── NoMarketData
 │   ├── FeaturesWarmingUp
 │   ├── FeaturesMissing
@@ -84,6 +85,10 @@ class StoreUnavailable(Unavailable):
 
 class QueueFull(Unavailable):
     """As many asynchronous predictions wait as may wait."""
+
+
+class TooManyWait(Unavailable):
+    """As many callers wait for results as may wait."""
 
 
 class NoMarketData(Unavailable):

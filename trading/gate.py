@@ -25,8 +25,16 @@ class Move:
     target_exposure: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAgent:
+    """The user's agent as it is known, None without one; `stale` when it is known from too long ago to be relied on."""
+
+    agent: Agent | None
+    stale: bool
+
+
 def judge(
-    signal: Signal, market: MarketView | None, agent: Agent | None, move: Move, limits: Limits, *, wall_s: float
+    signal: Signal, market: MarketView | None, known: KnownAgent, move: Move, limits: Limits, *, wall_s: float
 ) -> tuple[BlockReason, ...]:
     """Every reason why this move may not be traded now, in a fixed order; empty when it may."""
     reasons = []
@@ -42,8 +50,11 @@ def judge(
         prices = [price for price in (quote.price, quote.bid, quote.ask) if price is not None]
         if any(abs(price / market.close - 1.0) > limits.max_price_gap for price in prices):
             reasons.append(BlockReason.PRICE_MISMATCH)
-    if agent is not None:
-        reasons += _judge_agent(agent, signal.symbol, move)
+    if known.agent is not None:
+        if known.stale:
+            # It may have been paused or stopped since.
+            reasons.append(BlockReason.STALE_STATE)
+        reasons += _judge_agent(known.agent, signal.symbol, move)
     return tuple(reasons)
 
 

@@ -96,6 +96,7 @@ class Problem:
 
 
 PROBLEMS: dict[JobStatus, Problem] = {
+    JobStatus.FAILED: Problem(code="internal", message="An error of ours; it is logged under the request id."),
     JobStatus.EXPIRED: Problem(code="expired", message="The deadline passed before there was a decision."),
     JobStatus.CANCELLED: Problem(code="cancelled", message="The prediction was cancelled."),
 }

@@ -74,10 +74,13 @@ class Recorder(Protocol):
 
 
 class Agents(Protocol):
-    """The agents of all users, as this process knows them: at most a second old."""
+    """The agents of all users, as this process knows them: at most a second old while their store answers."""
 
     def of(self, user_id: str) -> Agent | None:
         """The agent of a user; None without one. Never waits."""
+
+    def age_s(self, monotonic_s: float) -> float:
+        """Seconds since all of them were as they are known here; infinite when they never were."""
 
 
 class Journal(Protocol):

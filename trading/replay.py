@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 
 from trading.desk import clip_advice
 from trading.exposure import derive_action
-from trading.gate import Move, judge
+from trading.gate import KnownAgent, Move, judge
 from trading.terms import Terms
 from trading.vocabulary import Advice, Arm, Assignment, Decision, FailureReason
 
@@ -51,9 +51,8 @@ def recompute(
     position = recorded.position_exposure
     settled, target = clip_advice(advice, terms.exposures)
     move = Move(served_arm=arm, confidence=settled.confidence, position_exposure=position, target_exposure=target)
-    blocked_by = judge(
-        recorded.signal, recorded.market, recorded.agent, move, terms.limits, wall_s=recorded.judged_at_s
-    )
+    known = KnownAgent(agent=recorded.agent, stale=recorded.agent_stale)
+    blocked_by = judge(recorded.signal, recorded.market, known, move, terms.limits, wall_s=recorded.judged_at_s)
     return replace(
         recorded,
         action=derive_action(target, position),

@@ -43,6 +43,7 @@ class BlockReason(StrEnum):
     STALE_SIGNAL = "stale_signal"
     MARKET_ENDED = "market_ended"
     PRICE_MISMATCH = "price_mismatch"
+    STALE_STATE = "stale_state"
     AGENT_PAUSED = "agent_paused"
     AGENT_STOPPED = "agent_stopped"
     SYMBOL_NOT_ALLOWED = "symbol_not_allowed"
@@ -183,8 +184,8 @@ class Decision:
     """What we answer to one signal.
 
     The action leads from `position_exposure` to `target_exposure`: what was advised, within what the venue can hold.
-    `agent` is the user's agent as it was then, None for a user without one. `judged_at_s` is the wall time (Unix
-    seconds) by which the signal's age was judged.
+    `agent` is the user's agent as it was known then, None for a user without one; `agent_stale` when that was known
+    from too long ago. `judged_at_s` is the wall time (Unix seconds) by which the signal's age was judged.
     """
 
     request_id: str
@@ -199,6 +200,7 @@ class Decision:
     blocked_by: tuple[BlockReason, ...]
     market: MarketView | None
     agent: Agent | None
+    agent_stale: bool
     judged_at_s: float
 
     @property

@@ -1,6 +1,7 @@
 """How a worker ends: not ready first, then deaf to new connections, then done with what it has."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
@@ -48,13 +49,14 @@ class Server(Protocol):
 class Drain:
     """The end of one worker, step by step: `grace_s` seconds after the signal nothing is under way any more.
 
-    A second signal skips what is left of the wait.
+    `begin` is True when there is somebody to wait for: until requests are let in, a worker ends at once. A second
+    signal skips what is left of the wait.
     """
 
     def __init__(
         self,
         server: Server,
-        begin: Callable[[], None],
+        begin: Callable[[], bool],
         *,
         grace_s: float,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -67,8 +69,7 @@ class Drain:
 
     def told(self, number: int) -> None:
         """A signal came that asks this process to end."""
-        if self._task is None:
-            self._begin()
+        if self._task is None and self._begin():
             self._task = asyncio.create_task(self._end(number), name="drain")
         else:
             self._server.handle_exit(number, None)
@@ -79,12 +80,17 @@ class Drain:
             listener.close()
         await self._sleep(STOP_S - DEAF_S)
         # What takes longer than that is cancelled, and the shutdown hook runs after it.
-        self._server.config.timeout_graceful_shutdown = max(round(self._grace_s - STOP_S), 1)
+        self._server.config.timeout_graceful_shutdown = max(int(self._grace_s - STOP_S), 1)
         self._server.handle_exit(number, None)
 
 
-def drain_on_signal(begin: Callable[[], None], *, grace_s: float) -> None:
-    """From now on SIGTERM and SIGINT call `begin` at once and uvicorn's own handler later.
+def end_this_process() -> None:
+    """Ask this process to end in order, as its supervisor would; that one starts another in its place."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def drain_on_signal(begin: Callable[[], bool], *, grace_s: float) -> None:
+    """From now on SIGTERM and SIGINT call `begin` at once and uvicorn's own handler later; one that came before, too.
 
     Raises OperatorNeeded when it is not uvicorn that serves.
     """
@@ -97,3 +103,5 @@ def drain_on_signal(begin: Callable[[], None], *, grace_s: float) -> None:
     drain = Drain(server, begin, grace_s=grace_s)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: loop.call_soon_threadsafe(drain.told, number) and None)
+    if server.should_exit:
+        drain.told(signal.SIGTERM)

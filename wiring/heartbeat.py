@@ -66,14 +66,20 @@ class Pulse:
 
 
 def create_board(folder: Path, supervisor: int) -> Board:
-    """A new file for the workers of this supervisor; those of supervisors that are gone are removed."""
-    for path in folder.glob(f"{_PREFIX}*"):
-        pid = path.name.removeprefix(_PREFIX)
-        if pid.isdigit() and not _lives(int(pid)):
-            path.unlink(missing_ok=True)
+    """A new file for the workers of this supervisor; those of supervisors that are gone are removed.
+
+    Raises OperatorNeeded where it cannot be written.
+    """
     path = folder / f"{_PREFIX}{supervisor}"
-    path.write_bytes(bytes(PLACES * _PLACE.size))
-    return Board(path)
+    try:
+        for other in folder.glob(f"{_PREFIX}*"):
+            pid = other.name.removeprefix(_PREFIX)
+            if pid.isdigit() and not _lives(int(pid)):
+                other.unlink(missing_ok=True)
+        path.write_bytes(bytes(PLACES * _PLACE.size))
+        return Board(path)
+    except OSError as error:
+        raise OperatorNeeded(f"{path}: {error.strerror}") from error
 
 
 def open_board(folder: Path, supervisor: int) -> Board:

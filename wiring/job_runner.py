@@ -1,6 +1,7 @@
 """Runs jobs of the queue in this worker: takes them, has them decided, and ends each in the store."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from typing import Protocol
 
 from adapters.store import jobs
 from adapters.store.engine import Store
-from adapters.store.jobs import Ended
+from adapters.store.failures import RefusedStatement
+from adapters.store.jobs import Ended, Finished
 from adapters.store.journal import Journal
 from adapters.store.journal_rows import Entry
 from trading.boot import Clock
@@ -16,6 +18,8 @@ from trading.errors import StoreUnavailable
 from trading.jobs import LEASE_S, PROBLEMS, JobStatus, Problem, Taken, decided_text, problem_text
 from trading.ports import Bus
 from trading.vocabulary import Decision
+
+log = logging.getLogger("rl_service.queue")
 
 # Somebody has more jobs than its own worker can run at once.
 JOBS_TOPIC = "jobs"
@@ -126,7 +130,7 @@ class JobRunner:
 
     async def _write(self) -> None:
         # Begun together, they share one transaction of the store.
-        done = await asyncio.gather(self._finish(), self._renew(), self._take(), return_exceptions=True)
+        done = await asyncio.gather(self._finish_all(), self._renew(), self._take(), return_exceptions=True)
         for error in done:
             if error is not None:
                 raise error
@@ -152,6 +156,9 @@ class JobRunner:
             outcome = await self._outcome(job)
             # Looked up now: the list that was there before the wait may have been written since.
             self._outcomes.append(outcome)
+        except Exception:  # as below, when even the error cannot be explained
+            log.exception("the prediction %s came to no end", job.id)
+            self._outcomes.append(self._without(job.id, job.epoch, JobStatus.FAILED, PROBLEMS[JobStatus.FAILED]))
         finally:
             if task is not None:
                 self._tasks.discard(task)
@@ -160,56 +167,88 @@ class JobRunner:
     async def _outcome(self, job: Taken) -> _Outcome:
         around, left_s = self._around, job.deadline.left_s(self._around.now())
         if left_s <= 0.0:
-            return self._without(job, JobStatus.EXPIRED, PROBLEMS[JobStatus.EXPIRED])
+            return self._without(job.id, job.epoch, JobStatus.EXPIRED, PROBLEMS[JobStatus.EXPIRED])
         limit = asyncio.timeout(left_s)
         try:
             async with limit:
                 decided = await around.decide(job.request, request_id=job.id, budget_s=left_s)
+            answer = decided_text(job.id, decided[1])
         except Exception as error:  # noqa: BLE001 - the queue is the door of its jobs: each gets an answer
             if limit.expired():
-                return self._without(job, JobStatus.EXPIRED, PROBLEMS[JobStatus.EXPIRED])
-            return self._without(job, JobStatus.FAILED, around.explain(error))
-        end = Ended(id=job.id, epoch=job.epoch, status=JobStatus.DONE, answer=decided_text(job.id, decided[1]))
+                return self._without(job.id, job.epoch, JobStatus.EXPIRED, PROBLEMS[JobStatus.EXPIRED])
+            return self._without(job.id, job.epoch, JobStatus.FAILED, around.explain(error))
+        end = Ended(id=job.id, epoch=job.epoch, status=JobStatus.DONE, answer=answer)
         return _Outcome(end=end, decided=decided, at_s=around.now().wall_s)
 
-    def _without(self, job: Taken, status: JobStatus, problem: Problem) -> _Outcome:
-        end = Ended(id=job.id, epoch=job.epoch, status=status, answer=problem_text(job.id, status, problem))
+    def _without(self, job_id: str, epoch: int, status: JobStatus, problem: Problem) -> _Outcome:
+        end = Ended(id=job_id, epoch=epoch, status=status, answer=problem_text(job_id, status, problem))
         return _Outcome(end=end, decided=None, at_s=self._around.now().wall_s)
 
-    async def _finish(self) -> None:
-        outcomes, self._outcomes = self._outcomes, []
-        if not outcomes:
+    async def _finish_all(self) -> None:
+        # What was taken anew meanwhile is ended in its new epoch only.
+        outcomes = [outcome for outcome in self._outcomes if self._held.get(outcome.end.id) == outcome.end.epoch]
+        self._outcomes = []
+        if outcomes:
+            await self._finish(outcomes)
+
+    async def _finish(self, outcomes: Sequence[_Outcome]) -> None:
+        try:
+            finished = await self._end(outcomes)
+        except Exception as error:  # what cannot be written of one job must not hold up the others
+            if isinstance(error, StoreUnavailable) and not isinstance(error, RefusedStatement):
+                self._outcomes[:0] = outcomes
+                raise
+            await self._finish_refused(outcomes, error)
+        else:
+            self._tell(outcomes, finished)
+
+    async def _finish_refused(self, outcomes: Sequence[_Outcome], error: Exception) -> None:
+        if len(outcomes) > 1:
+            singly = await asyncio.gather(*(self._finish([outcome]) for outcome in outcomes), return_exceptions=True)
+            for failure in singly:
+                if failure is not None:
+                    raise failure
             return
+        end = outcomes[0].end
+        log.error("the end of the prediction %s cannot be written as %s", end.id, end.status, exc_info=error)
+        if end.status is JobStatus.FAILED:
+            self._release(end)  # not even that: its deadline will end it
+        else:
+            await self._finish([self._without(end.id, end.epoch, JobStatus.FAILED, PROBLEMS[JobStatus.FAILED])])
+
+    async def _end(self, outcomes: Sequence[_Outcome]) -> Finished:
         around = self._around
         entries = {
             outcome.end.id: Entry(decision=outcome.decided[0], decided_at_s=outcome.at_s)
             for outcome in outcomes
             if outcome.decided is not None
         }
-        try:
-            ended = await around.store.write(
-                jobs.finish(
-                    [outcome.end for outcome in outcomes],
-                    around.now,
-                    lambda connection, ids: around.journal.insert(
-                        connection, [entry for job_id, entry in entries.items() if job_id in ids]
-                    ),
-                )
+        return await around.store.write(
+            jobs.finish(
+                [outcome.end for outcome in outcomes],
+                around.now,
+                lambda connection, ids: around.journal.insert(
+                    connection, [entry for job_id, entry in entries.items() if job_id in ids]
+                ),
             )
-        except StoreUnavailable:
-            self._outcomes[:0] = outcomes
-            raise
-        self._tell(outcomes, ended)
+        )
 
-    def _tell(self, outcomes: Sequence[_Outcome], ended: frozenset[str]) -> None:
+    def _tell(self, outcomes: Sequence[_Outcome], finished: Finished) -> None:
         around = self._around
         for outcome in outcomes:
-            self._held.pop(outcome.end.id, None)
-            if outcome.end.id not in ended:
+            if outcome.end.id in finished.busy:
+                self._outcomes.append(outcome)
+                continue
+            self._release(outcome.end)
+            if outcome.end.id not in finished.ended:
                 continue
             around.bus.publish(result_topic(outcome.end.id), outcome.end.answer.encode())
             if outcome.decided is not None:
                 around.announce(*outcome.decided)
+
+    def _release(self, end: Ended) -> None:
+        if self._held.get(end.id) == end.epoch:
+            del self._held[end.id]
 
     async def _renew(self) -> None:
         now_s = self._around.now().monotonic_s

@@ -1,6 +1,8 @@
 """What GET /decisions shows: the journal's records in the words of the wire."""
 
+import asyncio
 import json
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,8 +13,13 @@ from adapters.store.engine import Store
 from adapters.store.records import decision_from
 from adapters.store.terms import circumstances_from, read_feature_names, read_terms
 from schemas import from_config, iso_time, to_answer
-from trading.errors import NotFound
+from trading.errors import NotFound, StoreRefused
 from trading.vocabulary import Decision, Signal, Wanted
+
+log = logging.getLogger("rl_service.journal")
+
+# Documents that are read in one go on the event loop: about a millisecond.
+READ_AT_ONCE = 10
 
 
 class JournalPages:
@@ -41,9 +48,17 @@ class JournalPages:
         }
 
     async def decisions(self, wanted: Wanted, *, before: int | None, limit: int) -> Mapping[str, object]:
-        """A page of decisions, newest first. Raises StoreUnavailable."""
+        """A page of decisions, newest first; of one that cannot be read there is only what is kept beside it.
+
+        Raises StoreUnavailable.
+        """
         page = await decisions.find(self._store, wanted, before=before, limit=limit)
-        return {"decisions": [_line(record, _decision(record)) for record in page.records], "next": page.before}
+        lines: list[Mapping[str, object]] = []
+        for record in page.records:
+            lines.append(_line_of(record))
+            if len(lines) % READ_AT_ONCE == 0:
+                await asyncio.sleep(0)  # requests that came in go first
+        return {"decisions": lines, "next": page.before}
 
     async def _features(self, decision: Decision) -> list[dict[str, object]] | None:
         observed = decision.advice.observations
@@ -59,7 +74,19 @@ class JournalPages:
 
 
 def _decision(record: Record) -> Decision:
-    return decision_from(json.loads(record.document))
+    try:
+        return decision_from(json.loads(record.document))
+    except ValueError as error:
+        raise StoreRefused(f"the document of the decision {record.id} is no JSON") from error
+
+
+def _line_of(record: Record) -> Mapping[str, object]:
+    try:
+        return _line(record, _decision(record))
+    except StoreRefused as error:
+        log.error("the decision %s cannot be read: %s", record.id, error)
+        decided_at = iso_time(record.decided_at_s)
+        return {"request_id": record.id, "user_id": record.user_id, "decided_at": decided_at, "damaged": True}
 
 
 def _line(record: Record, decision: Decision) -> dict[str, object]:

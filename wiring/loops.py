@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 
 from trading.errors import StoreUnavailable
 
 log = logging.getLogger("rl_service.worker")
+
+LOOK_S = 0.25
+# How long a worker that has lost a loop is seen to be not ready before it ends.
+MOMENT_S = 1.0
 
 
 def begin(loop: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
@@ -41,6 +45,19 @@ async def until_done(call: Callable[[], Awaitable[None]], pause_s: float) -> Non
             await asyncio.sleep(pause_s)
         else:
             return
+
+
+async def watch(
+    dead: Callable[[], Collection[str]],
+    end: Callable[[], None],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Call `end` a moment after one of the loops has ended: a worker that has all of them takes this one's place."""
+    while not (names := dead()):
+        await sleep(LOOK_S)
+    log.error("this worker ends: it has lost %s", ", ".join(sorted(names)))
+    await sleep(MOMENT_S)
+    end()
 
 
 async def _logged(loop: Coroutine[None, None, None], name: str) -> None:

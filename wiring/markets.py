@@ -26,7 +26,16 @@ class Plan:
 
 async def open_market(settings: Settings, store: Store) -> Market:
     """The market of MARKET_SOURCE; its clock runs from now on. Raises OperatorNeeded, StoreUnavailable."""
-    plan = MARKETS[settings.market_source](settings)
+    return await begin_market(plan_market(settings), store)
+
+
+def plan_market(settings: Settings) -> Plan:
+    """Everything of the market of MARKET_SOURCE but its clock; may read large files. Raises OperatorNeeded."""
+    return MARKETS[settings.market_source](settings)
+
+
+async def begin_market(plan: Plan, store: Store) -> Market:
+    """A market whose clock runs from now on. Raises StoreUnavailable."""
     if plan.terms is None:
         return plan.on(WALL_CLOCK)
     return plan.on(await store.write(open_clock(plan.terms, wall_s=time.time())))
@@ -37,7 +46,7 @@ def look_at_market(settings: Settings) -> Market:
 
     Not for a running event loop.
     """
-    plan = MARKETS[settings.market_source](settings)
+    plan = plan_market(settings)
     if plan.terms is None:
         return plan.on(WALL_CLOCK)
     begun = ask(find_store(settings), find_clock(plan.terms))
@@ -49,7 +58,7 @@ def restart_market(settings: Settings) -> bool:
 
     Raises OperatorNeeded and its kinds. Not for a running event loop.
     """
-    terms = MARKETS[settings.market_source](settings).terms
+    terms = plan_market(settings).terms
     return terms is not None and tell(find_store(settings), forget_clock(terms))
 
 

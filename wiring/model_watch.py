@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from adapters.store.engine import Store
@@ -16,19 +16,29 @@ LOOK_S = 0.25
 log = logging.getLogger("rl_service.models")
 
 
-async def follow(models: ServedModels[Model], switch: Callable[[], None], store: Store) -> None:
+async def follow(
+    models: ServedModels[Model],
+    switch: Callable[[], Awaitable[None]],
+    store: Store,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
     """Switch whenever other models are to serve; verifying them happens beside the event loop."""
-    refused: tuple[str | None, Mapping[str, str]] = (None, {})
+    told: tuple[str | None, Mapping[str, str]] = (None, {})
+    unnamed = False
     while True:
-        await asyncio.sleep(LOOK_S)
+        await sleep(LOOK_S)
         if await asyncio.to_thread(models.refresh):
-            switch()
+            await switch()
             log.info("serving %s, and for agents %s", models.current.tag, sorted(models.others))
+            unnamed = True
+        if unnamed:
             with suppress(StoreUnavailable):
                 await write_feature_names(models, store)
-        if (models.refusal, models.refusals) != refused:
-            refused = (models.refusal, models.refusals)
+                unnamed = False
+        refused = (models.refusal, models.refusals)
+        if refused != told and (models.refusal or models.refusals):
             log.error("%s keeps serving; refused: %s", models.current.tag, refused)
+        told = refused
 
 
 async def write_feature_names(models: ServedModels[Model], store: Store) -> None:

@@ -62,6 +62,7 @@ class Observation:
                 journal_spooled_bytes=journal.spooled_bytes,
                 journal_dropped_total=journal.dropped,
                 journal_torn_total=journal.torn,
+                journal_refused_total=journal.refused,
                 store_away=seen.store.failure is not None,
                 sockets=door.sockets,
                 bus_dropped_total=seen.bus.dropped,

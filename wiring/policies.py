@@ -30,7 +30,7 @@ class PolicyProcess:
 class ServedPolicies:
     """Implements trading.desk.Policies with the models that serve; `process` answers for them in `process` placement.
 
-    For the thread of the event loop, as `live` is.
+    Serves none before the first `switch`. For the thread of the event loop, as `live` is.
     """
 
     def __init__(self, live: LiveFeatures, models: ServedModels[Model], process: PolicyProcess | None) -> None:
@@ -39,7 +39,6 @@ class ServedPolicies:
         self._process = process
         self._by_digest: dict[str, Policy] = {}
         self._named: dict[str | None, Policy] = {}
-        self.switch()
 
     def of(self, model_type: str | None) -> Policy | None:
         """See Policies. A model that was refused answers with PolicyFailed."""
@@ -48,14 +47,14 @@ class ServedPolicies:
             return RefusedPolicy(refusal)
         return policy
 
-    def switch(self) -> None:
+    async def switch(self) -> None:
         """Serve the models that are held now, once their features are warm."""
         models = self._models
         active, others = models.current, dict(models.others)
         if active.is_ensemble:
             others[ENSEMBLE] = active
         held = {model.digest: model for model in (active, *others.values())}
-        self._live.track([network for model in held.values() for network in model.networks])
+        await self._live.track([network for model in held.values() for network in model.networks])
         self._by_digest = {digest: self._by_digest.get(digest) or self._make(model) for digest, model in held.items()}
         self._named = {name: self._by_digest[model.digest] for name, model in others.items()}
         self._named[None] = self._by_digest[active.digest]

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from pydantic_core import to_json
 
+from adapters.store.answers import PREDICT_ASYNC
 from adapters.store.journal import Journal
 from adapters.store.journal_rows import Entry
 from schemas import (
@@ -20,14 +21,15 @@ from schemas import (
 from trading.desk import Desk
 from trading.errors import InvalidField, NoMarketData
 from trading.ports import Bus, Features
+from trading.topics import topic_of
 from trading.vocabulary import Decision, Signal
 from wiring.once import KeyedRequest, Made, Once
 from wiring.queue import Queue
 
 # How far ahead of our clock a caller's clock may be.
 CLOCK_SKEW_S = 5.0
-# Names of operations: a key is a user's, for one of them.
-PREDICT, PREDICT_ASYNC = "predict", "predict_async"
+# The name of an operation, as PREDICT_ASYNC is: a key is a user's, for one of them.
+PREDICT = "predict"
 
 
 class Predictions:
@@ -65,34 +67,40 @@ class Predictions:
 
         Raises as `answer`, KeyReused, KeyInProgress, StoreUnavailable.
         """
-        signal, budget_s = self._signal(params), self._budget_s(params)
 
-        async def make(request_id: str) -> Made:
-            decision, answer = await self._decide(signal, request_id=request_id, budget_s=budget_s)
+        async def make(request_id: str, left_s: float) -> Made:
+            # Judged here: what was answered before is answered again, whatever is said of it now.
+            decision, answer = await self._decide(self._signal(params), request_id=request_id, budget_s=left_s)
             entry = Entry(decision=decision, decided_at_s=decision.judged_at_s)
-            made.append((decision, answer))
-            return Made(answer=to_json(answer), along=lambda connection: self._journal.insert(connection, [entry]))
+            return Made(
+                answer=to_json(answer),
+                along=lambda connection: self._journal.insert(connection, [entry]),
+                kept=lambda: self.announce(decision, answer),
+            )
 
-        made: list[tuple[Decision, PredictResponse]] = []
-        answered = await once.run(_keyed(PREDICT, params, key), make, within_s=budget_s)
-        for decision, answer in made[-1:]:
-            self.announce(decision, answer)
-        return answered
+        return await once.run(_keyed(PREDICT, params, key), make, within_s=self._budget_s(params))
 
     async def accept(self, params: PredictParams, queue: Queue, once: Once) -> bytes:
         """Accept a prediction for later, durably; what is said of it, as JSON.
 
         Raises UnknownSymbol, InvalidField, QueueFull, KeyReused, KeyInProgress, StoreUnavailable.
         """
-        signal, timeout_s, key = self._signal(params), self._budget_s(params), params["idempotency_key"]
-        self._require(signal.symbol)
-        request = _content(params).decode()
+        key, request, user_id = params["idempotency_key"], _content(params).decode(), params["user_id"]
+        priority, timeout_s = params["priority"], self._budget_s(params)
         if key is None:
-            return await queue.accept(request, user_id=signal.user_id, priority=params["priority"], timeout_s=timeout_s)
+            self._require(params)
+            return await queue.accept(request, user_id=user_id, priority=priority, timeout_s=timeout_s)
+
         body = await once.run_in_transaction(
             _keyed(PREDICT_ASYNC, params, key),
             lambda job_id: queue.acceptance(
-                request, user_id=signal.user_id, priority=params["priority"], timeout_s=timeout_s, job_id=job_id
+                request,
+                user_id=user_id,
+                priority=priority,
+                timeout_s=timeout_s,
+                job_id=job_id,
+                # Only where the key is new, as above.
+                require=lambda: self._require(params),
             ),
             within_s=timeout_s,
         )
@@ -111,7 +119,7 @@ class Predictions:
 
     def announce(self, decision: Decision, answer: Mapping[str, object]) -> None:
         """Push a decision to the sockets of its user, wherever they are."""
-        topic = f"user:{decision.signal.user_id}"
+        topic = topic_of(decision.signal.user_id)
         if self._bus.wanted(topic):
             self._bus.publish(topic, to_json(answer))
 
@@ -120,9 +128,9 @@ class Predictions:
         decision = await self._desk.decide(signal, request_id=request_id, budget_s=budget_s)
         return decision, to_response(decision, self._market, elapsed_s=time.perf_counter() - started_s)
 
-    def _require(self, symbol: str) -> None:
+    def _require(self, params: PredictParams) -> None:
         with suppress(NoMarketData):
-            self._features.view(symbol)
+            self._features.view(self._signal(params).symbol)
 
     def _signal(self, params: PredictParams) -> Signal:
         signal = to_signal(params)

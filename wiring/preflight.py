@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import resource
+from pathlib import Path
 
 from adapters.store.engine import Location, Store
 from adapters.store.instance import Instance
@@ -12,10 +15,15 @@ from settings import Settings
 from trading.errors import OperatorNeeded, StoreRefused, StoreUnavailable
 from trading.ports import Market
 from wiring.markets import market_notes, open_market
+from wiring.metric_folder import remove_abandoned
 from wiring.models import look_at_active_model, require_timeframe
 from wiring.stores import find_store
 
 log = logging.getLogger("rl_service.preflight")
+
+# What a worker holds open besides sockets and requests: store, models, siblings, files for a moment.
+OTHER_FILES = 256
+_MOUNTS = Path("/proc/self/mountinfo")
 
 
 def preflight(settings: Settings) -> Instance:
@@ -25,6 +33,10 @@ def preflight(settings: Settings) -> Instance:
     """
     location = find_store(settings)
     instance = claim(settings)
+    remove_abandoned()
+    allow_files(settings.max_sockets + settings.max_concurrent_requests + OTHER_FILES)
+    if file_system(settings.data_dir) == "tmpfs":
+        log.warning("DATA_DIR %s is in memory: nothing survives a restart of this machine", settings.data_dir)
     inspect(location)
     prepare(location)
     market = asyncio.run(_open_market(settings, location))
@@ -60,6 +72,25 @@ def inspect(location: Location) -> None:
         log.warning("%s: the last %d bytes are of no whole transaction; nobody was told of it, it is undone", wal, torn)
     if not require_sound(location.file):
         log.info("%s is too large to be checked whole", location.file)
+
+
+def allow_files(needed: int) -> None:
+    """Let this process and its workers open as many files as they may; tell when one may need more than that."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if needed > most != resource.RLIM_INFINITY:
+        log.warning("a worker may open %d files, too few for MAX_SOCKETS and MAX_CONCURRENT_REQUESTS: %d", most, needed)
+
+
+def file_system(folder: Path) -> str:
+    """The kind of file system that a folder is on, as Linux calls it; empty where that cannot be told."""
+    device = folder.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in _MOUNTS.read_text().splitlines() if _MOUNTS.exists() else ():
+        mount, _, kind = line.partition(" - ")
+        if mount.split()[2] == number:
+            return kind.split()[0]
+    return ""
 
 
 async def _open_market(settings: Settings, location: Location) -> Market:

@@ -6,16 +6,19 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 from adapters.store import jobs
 from adapters.store.engine import Work
 from adapters.store.job_statements import MOST_SWEPT
 from adapters.store.jobs import Stored
-from trading.errors import IllegalChange, NotFound, QueueFull, StoreUnavailable
+from trading.errors import IllegalChange, NotFound, QueueFull, StoreUnavailable, TooManyWait
 from trading.jobs import Job, JobStatus, waiting_text
 from wiring.job_runner import JOBS_TOPIC, MOST_AT_ONCE, JobRunner, Surroundings, result_topic
 from wiring.news import News
 from wiring.together import Together
+
+Result = TypeVar("Result")
 
 ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 SWEEP_S = 1.0
@@ -87,9 +90,20 @@ class Queue:
         self.accepted()
         return waiting_text(job.id, JobStatus.PENDING).encode()
 
-    def acceptance(self, request: str, *, user_id: str, priority: int, timeout_s: float, job_id: str) -> Work[bytes]:
-        """The same as part of another's transaction; call `accepted` once that is durable."""
-        return jobs.accept_one(self._job(job_id, request, user_id, priority, timeout_s), max_waiting=self._max_waiting)
+    def acceptance(
+        self,
+        request: str,
+        *,
+        user_id: str,
+        priority: int,
+        timeout_s: float,
+        job_id: str,
+        require: Callable[[], None],
+    ) -> Work[bytes]:
+        """The same as part of another's transaction, in which `require` may refuse it; call `accepted` afterwards."""
+        job = self._job(job_id, request, user_id, priority, timeout_s)
+        accept = jobs.accept_one(job, max_waiting=self._max_waiting)
+        return lambda connection: _after(require, lambda: accept(connection))
 
     def _job(self, job_id: str, request: str, user_id: str, priority: int, timeout_s: float) -> Job:
         return Job(
@@ -110,7 +124,7 @@ class Queue:
     async def result(self, job_id: str, *, timeout_s: float) -> tuple[bytes, bool]:
         """What there is to say of a job (JSON), and whether that is final; waits for the end up to `timeout_s` seconds.
 
-        Answers at once while draining, and when as many wait as may. Raises NotFound, StoreUnavailable.
+        Answers at once while draining. Raises NotFound, TooManyWait, StoreUnavailable.
         """
         _require_id(job_id)
         deadline = self._around.now().after(timeout_s)
@@ -132,8 +146,11 @@ class Queue:
         return [found.get(job_id) for job_id in ids]
 
     async def _wait(self, news: News, most_s: float) -> bool:
-        if self._draining or len(self._polls) >= self._max_polls:
+        if self._draining:
             return False
+        if len(self._polls) >= self._max_polls:
+            # An answer at once would only have the caller ask again at once.
+            raise TooManyWait(f"{self._max_polls} wait")
         self._polls.add(news)
         try:
             await news.wait(most_s)
@@ -142,7 +159,10 @@ class Queue:
         return True
 
     async def cancel(self, job_id: str) -> bytes:
-        """Cancel a job; what is said of it then (JSON). Raises NotFound, IllegalChange when it ended otherwise."""
+        """Cancel a job; what is said of it then (JSON).
+
+        Raises NotFound, IllegalChange when it ended otherwise, StoreUnavailable.
+        """
         _require_id(job_id)
         for retry_s in RETRIES_S:
             stored = await self._around.store.write(jobs.cancel(job_id, self._around.now))
@@ -151,9 +171,9 @@ class Queue:
                 self._around.bus.publish(result_topic(job_id), said)
                 return said
             if stored.status.final:
-                break
+                raise IllegalChange(stored.status)
             await asyncio.sleep(retry_s)
-        raise IllegalChange(stored.status)
+        raise StoreUnavailable("another process is changing the job")
 
     async def _keep_sweeping(self) -> None:
         while True:
@@ -171,6 +191,11 @@ class Queue:
         if swept.returned:
             self.accepted()
         return len(swept.expired) + swept.returned
+
+
+def _after(require: Callable[[], None], do: Callable[[], Result]) -> Result:
+    require()
+    return do()
 
 
 def _require_id(job_id: str) -> None:

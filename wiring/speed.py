@@ -1,5 +1,7 @@
 """From settings to the bus between workers, and to the cache of advice: through Redis where there is one."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from adapters.bus.local import LocalBus
@@ -18,8 +20,19 @@ class OpenBus(Bus, Protocol):
     def dropped(self) -> int:
         """Messages that found no room."""
 
+    @property
+    def connected(self) -> bool | None:
+        """Whether other replicas can be heard; None where there are none."""
+
+    @property
+    def tasks(self) -> Sequence[asyncio.Task[None]]:
+        """What has to go on while it is open."""
+
     async def start(self) -> None:
-        """Find the others."""
+        """Find the others of this machine."""
+
+    def join(self, secret: bytes) -> None:
+        """Find those on other machines that know this secret too. Once, after `start`."""
 
     async def stop(self) -> None:
         """Leave."""

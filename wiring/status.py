@@ -29,6 +29,7 @@ def reports(worker: Worker) -> Mapping[str, Callable[[], object]]:
         "agents": lambda: {state: worker.known.count(state) for state in AgentState},
         "queue": lambda: worker.observation.depth,
         "store": lambda: _store(worker),
+        "redis_connected": lambda: worker.bus.connected,
         "journal": lambda: asdict(worker.journal.state(now_s=time.time())),
     }
 

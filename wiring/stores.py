@@ -4,7 +4,6 @@ import asyncio
 
 from adapters.store.choices import ACTIVE_MODEL, active_model_from, active_model_text, choice, choose
 from adapters.store.engine import Location, Result, Store, Work, locate
-from adapters.store.schema import prepare
 from settings import Settings
 from trading.errors import OperatorNeeded, StoreRefused, StoreUnavailable
 
@@ -24,6 +23,8 @@ def ask(location: Location, work: Work[Result]) -> Result | None:
 
 def tell(location: Location, work: Work[Result]) -> Result:
     """One durable write, which makes the store if need be. Raises StoreRefused. Not for a running event loop."""
+    from adapters.store.schema import prepare  # a worker, which imports this too, makes no tables
+
     _make_folder(location)
     prepare(location)
     return asyncio.run(_once(location, work, writes=True))

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -10,15 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from ab.assignment import Experiment
 from adapters.boot import boot_clock
 from adapters.metrics import FLUSH_S, Metrics
-from adapters.store import retention
 from adapters.store.choices import ACTIVE_MODEL, active_model_from
 from adapters.store.engine import Store
 from adapters.store.journal import Journal
 from adapters.store.records import to_row
-from adapters.store.retention import Keep
 from adapters.store.secrets import secret
 from adapters.store.snapshot import SnapshotReader
 from adapters.store.spool import Spool
@@ -26,18 +22,21 @@ from adapters.store.terms import save_terms, terms_document
 from rl_models.live import LiveFeatures
 from schemas import MarketSourceView
 from settings import Settings
-from trading.desk import Advisers, Desk
+from trading.desk import AGENT_MAX_AGE_S, Advisers, Desk
 from trading.jobs import Problem
 from trading.ports import Market, Policy
 from wiring.agent_checks import AgentChecks
 from wiring.agents import AgentDesk
 from wiring.circumstances import circumstances
 from wiring.commands import AgentCommands
+from wiring.drain import end_this_process
+from wiring.experiment import open_experiment
 from wiring.feed import Feed
 from wiring.job_runner import Surroundings
 from wiring.journal_pages import JournalPages
-from wiring.loops import begin, repeat, repeat_with_store, until_done
-from wiring.markets import open_market
+from wiring.life import Life
+from wiring.loops import begin, repeat, repeat_with_store, until_done, watch
+from wiring.markets import Plan, begin_market, plan_market
 from wiring.model_watch import follow, write_feature_names
 from wiring.models import find_models, follow_models, require_timeframe
 from wiring.observation import COUNT_S, OBSERVE_S, DoorCounts, Observation, Observed
@@ -48,19 +47,13 @@ from wiring.queue import Queue
 from wiring.runners import RemoteRule, RuleCall
 from wiring.speed import OpenCache, open_bus
 from wiring.stores import find_store
+from wiring.upkeep import sweep_old
 from wiring.version import VERSION
 
-log = logging.getLogger("rl_service.worker")
-
-# The salt of the experiment that AB_TESTING_ENABLED and RL_TRAFFIC_PERCENTAGE set up; another salt is another split of
-# the users. Under this one the README's user123 falls below 0.1, so a newcomer's first request meets the policy.
-DEFAULT_EXPERIMENT = "default"
-DEFAULT_SALT = "rl-vs-rule-13"
-
 LOOK_S = 0.25
-DRAIN_S = 3.0
+# What was running when nothing is answered any more; it has drained since the signal.
+DRAIN_S = 1.0
 RETENTION_S = 3600.0
-HOUR_S, DAY_S = 3600.0, 86_400.0
 # Long polls only wait: so many for each request that may be inside at once.
 POLLS_A_PLACE = 10
 MARKET_FEED = "market_feed"
@@ -85,9 +78,17 @@ class Door:
 
 
 class Worker:
-    """Everything a worker process decides with. `start` and `stop` belong to the event loop."""
+    """Everything a worker process decides with. `start`, `drain` and `stop` belong to the event loop."""
 
-    def __init__(self, settings: Settings, rule: Policy, door: Door, calls: RunnerCalls | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        rule: Policy,
+        door: Door,
+        calls: RunnerCalls | None = None,
+        *,
+        end: Callable[[], None] = end_this_process,
+    ) -> None:
         self.settings = settings
         self.experiment = open_experiment(settings)
         self.metrics = Metrics()
@@ -98,50 +99,87 @@ class Worker:
         self._rule = rule
         self._door = door
         self._calls = calls
+        self._end = end
         self._tasks: list[asyncio.Task[None]] = []
+        self._life = Life()
 
-    async def start(self) -> None:
-        """Open everything, read the history of every symbol, then keep all of it current."""
-        await self.store.start()
-        await self.bus.start()
-        await self.cache.start()
-        await until_done(self._read_store, LOOK_S)
+    async def start(self) -> bool:
+        """Open everything, read the history of every symbol, then keep all of it current.
+
+        False when it was told to end meanwhile: it is to be stopped, and to answer nothing.
+        """
+        return await self._life.begin(self._start)
+
+    async def _start(self) -> None:
+        for start, stop in (
+            (self.store.start, self._stop_store),
+            (self.cache.start, self.cache.stop),
+            (self.bus.start, self.bus.stop),
+        ):
+            self._life.at_end(stop)
+            await start()
+        # Large files, and verifying bundles, take seconds: this worker's heart beats on.
+        plan = await asyncio.to_thread(plan_market, self.settings)
+        await until_done(lambda: self._read_store(plan), LOOK_S)
         await self._open_models()
         self._open_desk()
         self._open_desks()
         await until_done(self._write_terms, LOOK_S)
+        await self.policies.switch()
         self.feed.refresh()
         await self.journal.start()
         self.queue.start()
+        self._life.at_end(self._keep_what_runs)
         # What is here now stays: the collector need not walk over it again while requests wait.
         gc.collect()
         gc.freeze()
         self._tasks = self._loops()
 
-    def drain(self) -> None:
-        """Run nothing new of the queue and end every long poll."""
-        self._draining = asyncio.create_task(self.queue.drain(), name="queue_drain")
+    def drain(self) -> bool:
+        """Run nothing new of the queue and end every long poll; one that still starts, starts no more.
+
+        True when it had started: somebody may wait for an answer.
+        """
+        started = self._life.end()
+        if started:
+            self._draining = asyncio.create_task(self.queue.drain(), name="queue_drain")
+        return started
 
     async def stop(self) -> None:
-        """End the loops; what was accepted and what was decided is brought to where it stays."""
+        """End what was started, in about STOP_S; what was accepted and decided is brought to where it stays."""
+        self._life.end()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._life.close()
+
+    async def _keep_what_runs(self) -> None:
+        await asyncio.gather(self._drained(), self.journal.stop())
+        await self.queue.stop()
+        self.metrics.flush()
+
+    async def _drained(self) -> None:
         # With the store away neither would end: the leases do.
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await self.queue.drain()
                 await self.once.drain()
-        await self.queue.stop()
-        await self.journal.stop()
-        await self.bus.stop()
-        await self.cache.stop()
-        await self.store.stop()
-        self.metrics.flush()
+
+    async def _stop_store(self) -> None:
+        with suppress(TimeoutError):
+            async with self._life.time_left():
+                await self.store.stop()
+
+    def _lost(self) -> set[str]:
+        # The loops that have ended while the worker goes on.
+        if self._life.ending:
+            return set()
+        parts = (self._tasks, self.store.tasks, self.bus.tasks, self.journal.tasks, self.queue.tasks)
+        return {task.get_name() for tasks in parts for task in tasks if task.done()}
 
     def not_ready(self) -> list[str]:
         """What the worker still waits for, as words of the wire; empty when it can answer as it should."""
-        missing = {task.get_name() for task in self._tasks if task.done()}
+        missing = self._lost()
         if self.feed.late:
             missing.add(MARKET_FEED)
         return sorted(missing)
@@ -150,19 +188,20 @@ class Worker:
         """What does not work as it should while requests are answered, as words of the wire."""
         journal = self.journal.state(now_s=time.time())
         signs = {
-            "store": self.store.failure is not None,
-            "journal": journal.away or journal.dropped > 0,
+            "store": self.store.failure is not None or self.known.age_s(time.monotonic()) > AGENT_MAX_AGE_S,
+            "journal": journal.away or journal.dropped > 0 or journal.refused > 0,
             "models": self.models.refusal is not None,
+            "redis": self.bus.connected is False,
         }
         return [name for name, seen in signs.items() if seen]
 
-    async def _read_store(self) -> None:
+    async def _read_store(self, plan: Plan) -> None:
         await self.known.refresh()
-        self.market: Market = await open_market(self.settings, self.store)
+        self.market: Market = await begin_market(plan, self.store)
         self._secret = await self.store.write(secret("decision_ids"))
+        self._bus_secret = await self.store.write(secret("bus"))
 
     async def _open_models(self) -> None:
-        # Verifying bundles takes a second: this worker's heart beats on.
         self.models = await asyncio.to_thread(
             follow_models,
             self.settings,
@@ -213,6 +252,7 @@ class Worker:
 
     def _open_desks(self) -> None:
         settings, clock = self.settings, boot_clock()
+        self.bus.join(self._bus_secret)
         self.once = Once(self.store, self.bus, secret=self._secret, now=clock)
         around = Surroundings(
             store=self.store,
@@ -253,6 +293,7 @@ class Worker:
             begin(follow(self.models, self.policies.switch, self.store), "model_watch"),
             # Not all workers of a machine at once.
             begin(repeat_with_store(self._sweep, lambda: random.uniform(0.5, 1.0) * RETENTION_S), "retention"),
+            begin(watch(self._lost, self._end), "watch"),
         ]
 
     async def _write_terms(self) -> None:
@@ -260,23 +301,4 @@ class Worker:
         await write_feature_names(self.models, self.store)
 
     async def _sweep(self) -> None:
-        settings = self.settings
-        decisions_s = settings.journal_retention_days * DAY_S
-        # The id of a keyed decision is made of its key: a key may be new again only when its decision is gone.
-        keep = Keep(
-            decisions_s=decisions_s,
-            results_s=settings.result_retention_hours * HOUR_S,
-            answers_s=decisions_s + DAY_S,
-        )
-        swept = await retention.sweep(self.store, keep, now_s=time.time())
-        log.info("kept long enough: %s", swept)
-
-
-def open_experiment(settings: Settings) -> Experiment:
-    """The default experiment as the environment sets it up."""
-    return Experiment(
-        key=DEFAULT_EXPERIMENT,
-        salt=DEFAULT_SALT,
-        enabled=settings.ab_testing_enabled,
-        rl_share=settings.rl_traffic_percentage,
-    )
+        await sweep_old(self.settings, self.store)

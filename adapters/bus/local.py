@@ -1,7 +1,8 @@
 """Messages between the workers of one machine, over Unix sockets. Keeps trading.ports.Bus."""
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TypeAlias, cast
 
 from adapters.bus.frames import MAX_FRAME_BYTES, Frames, Kind, frame, pack, unpack
 from adapters.bus.siblings import SiblingSockets
+
+log = logging.getLogger("rl_service.bus")
 
 Deliver: TypeAlias = Callable[[bytes], None]
 
@@ -37,8 +40,18 @@ class LocalBus:
         self._watch: asyncio.Task[None] | None = None
         self._newcomer = asyncio.Event()
 
+    @property
+    def tasks(self) -> Sequence[asyncio.Task[None]]:
+        """What has to go on while the bus is open."""
+        return [] if self._watch is None else [self._watch]
+
+    @property
+    def connected(self) -> None:
+        """See OpenBus: there are no other replicas to hear."""
+        return
+
     async def start(self) -> None:
-        """Listen to the siblings that are here, and keep looking for others. Raises OSError for a bad directory."""
+        """Listen to the siblings that are here, and keep looking for others. Raises OperatorNeeded, OSError."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _Listening(self), sock=self._sockets.open())
         self._sockets.announce()
@@ -56,6 +69,9 @@ class LocalBus:
             self._server.close()
         for end in (*self._accepted, *self._siblings.values()):
             end.transport.abort()
+
+    def join(self, secret: bytes) -> None:
+        """See OpenBus: nobody beyond this directory is to be found."""
 
     def subscribe(self, topic: str, deliver: Deliver) -> Callable[[], None]:
         """See Bus. What a sibling publishes in the next moment may be missed: it has to hear of this first."""
@@ -108,12 +124,22 @@ class LocalBus:
             sibling.tell(frame(kind, topic.encode()))
 
     async def _keep_looking(self) -> None:
+        sees = True
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._look_s):
                     await self._newcomer.wait()
             self._newcomer.clear()
-            await self._look()
+            try:
+                await self._look()
+            except OSError as error:
+                # Too many open files, say: the next look finds who is missing.
+                if sees:
+                    log.warning("new siblings are not found: %s", error)
+                sees = False
+                await asyncio.sleep(self._look_s)
+            else:
+                sees = True
 
     async def _look(self) -> None:
         for name in self._sockets.names():
@@ -122,7 +148,11 @@ class LocalBus:
             connection = self._sockets.connect(name)
             if connection is not None:
                 loop = asyncio.get_running_loop()
-                await loop.create_unix_connection(partial(_Publishing, self, name), sock=connection)
+                try:
+                    await loop.create_unix_connection(partial(_Publishing, self, name), sock=connection)
+                except OSError:
+                    connection.close()
+                    raise
 
     def arrived(self, sibling: "_Publishing") -> None:
         """A sibling is connected: it hears of all we listen to."""

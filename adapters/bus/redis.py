@@ -1,22 +1,25 @@
 """Messages between replicas, through Redis, over those between the workers of each. Keeps trading.ports.Bus."""
 
 import asyncio
+import hashlib
+import hmac
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from redis.asyncio import Redis
 
 from adapters.bus.frames import MAX_FRAME_BYTES, pack, unpack
 from adapters.bus.local import MAX_WAITING_BYTES, Deliver, LocalBus
 from adapters.redis_client import FAILURES, open_redis
+from trading.topics import USERS
 
 log = logging.getLogger("rl_service.bus")
 
-CHANNEL = "rl-service:bus:1"
-# What concerns one user goes to every replica, wherever that user's sockets are; the rest stays on its machine.
-SHARED_TOPICS = "user:"
-
+# Together with what only the replicas of one deployment can know: another's decisions would reach users of the same
+# name.
+CHANNEL = "rl-service:bus:1:"
 BATCH = 64
 # How long after a failure Redis is tried again, and how long it may be silent before it is asked for a sign of life.
 PAUSE_S = 1.0
@@ -33,6 +36,7 @@ class RedisBus:
     def __init__(self, local: LocalBus, url: str) -> None:
         self._local = local
         self._url = url
+        self._channel = ""
         self._connected = False
         self._dropped = 0
         self._waiting: deque[bytes] = deque()
@@ -43,8 +47,13 @@ class RedisBus:
 
     @property
     def connected(self) -> bool:
-        """True while other replicas can be heard."""
+        """See OpenBus."""
         return self._connected
+
+    @property
+    def tasks(self) -> Sequence[asyncio.Task[None]]:
+        """What has to go on while the bus is open."""
+        return [*self._local.tasks, *self._tasks]
 
     @property
     def dropped(self) -> int:
@@ -52,8 +61,12 @@ class RedisBus:
         return self._local.dropped + self._dropped
 
     async def start(self) -> None:
-        """Start the local bus and look for Redis beside it; never waits for Redis."""
+        """Start the local bus. Raises OperatorNeeded, OSError."""
         await self._local.start()
+
+    def join(self, secret: bytes) -> None:
+        """Look for Redis, and in it for those who know this secret; never waits for Redis."""
+        self._channel = channel_of(secret)
         redis = self._redis = open_redis(self._url)
         self._tasks = [
             asyncio.create_task(self._keep_sending(redis), name="redis_send"),
@@ -66,7 +79,8 @@ class RedisBus:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._redis is not None:
-            await self._redis.aclose()
+            with suppress(*FAILURES):  # it is left behind either way
+                await self._redis.aclose()
         await self._local.stop()
 
     def subscribe(self, topic: str, deliver: Deliver) -> Callable[[], None]:
@@ -75,12 +89,13 @@ class RedisBus:
 
     def wanted(self, topic: str) -> bool:
         """See Bus. Whether another replica listens is not known: while there is Redis, it may."""
-        return self._local.wanted(topic) or (self._connected and topic.startswith(SHARED_TOPICS))
+        return self._local.wanted(topic) or (self._connected and topic.startswith(USERS))
 
     def publish(self, topic: str, message: bytes) -> None:
         """See Bus."""
         self._local.publish(topic, message)
-        if not topic.startswith(SHARED_TOPICS):
+        # What concerns no user stays on its machine.
+        if not topic.startswith(USERS):
             return
         packed = self._local.replica.encode() + pack(topic, message)
         if not self._connected or self._waiting_bytes + len(packed) > MAX_WAITING_BYTES:
@@ -99,7 +114,7 @@ class RedisBus:
                 try:
                     async with redis.pipeline(transaction=False) as pipeline:
                         for packed in batch:
-                            pipeline.publish(CHANNEL, packed)
+                            pipeline.publish(self._channel, packed)
                         await pipeline.execute()
                 except FAILURES as error:
                     # They may have arrived: sending them again could deliver them twice.
@@ -121,12 +136,13 @@ class RedisBus:
                     log.warning("other replicas are not heard: %s", type(error).__name__)
             self._connected = False
             # Those to send on are as dead as this one, which the library would find out with the next message.
-            await redis.connection_pool.disconnect()
+            with suppress(*FAILURES):
+                await redis.connection_pool.disconnect()
             await asyncio.sleep(PAUSE_S)
 
     async def _listen(self, redis: Redis) -> None:
         async with redis.pubsub() as channel:
-            await channel.subscribe(CHANNEL)
+            await channel.subscribe(self._channel)
             asked = False
             while True:
                 heard = await channel.get_message(timeout=SILENCE_S)
@@ -151,3 +167,8 @@ class RedisBus:
         except ValueError:
             return  # somebody else writes to this channel
         self._local.deliver(topic, message)
+
+
+def channel_of(secret: bytes) -> str:
+    """Where the replicas that share this secret meet; says nothing of the secret."""
+    return CHANNEL + hmac.new(secret, b"bus", hashlib.sha256).hexdigest()[:32]

@@ -7,6 +7,8 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from trading.errors import OperatorNeeded
+
 _LISTENING = ".sock"
 # Bound but not listening yet: refuses like the socket of a dead worker, so it has a name nobody connects to.
 _UNFINISHED = ".new"
@@ -25,12 +27,18 @@ class SiblingSockets:
         self._folder = -1
 
     def open(self) -> socket.socket:
-        """Our own socket, bound; once it listens, `announce` it. The directory is made, for this user alone."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._directory.chmod(0o700)
-        self._folder = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        own.bind(self._path(self._name + _UNFINISHED))
+        """Our own socket, bound; once it listens, `announce` it. The directory is made, for this user alone.
+
+        Raises OperatorNeeded where that is not possible.
+        """
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.chmod(0o700)
+            self._folder = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+            own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            own.bind(self._path(self._name + _UNFINISHED))
+        except OSError as error:
+            raise OperatorNeeded(f"{self._directory}: {error.strerror}") from error
         return own
 
     def announce(self) -> None:
@@ -56,6 +64,9 @@ class SiblingSockets:
             self._remove(name)
         except (BlockingIOError, FileNotFoundError):
             pass  # its backlog is full, or it has just left: the next look tells
+        except OSError:
+            ours.close()
+            raise
         else:
             return ours
         ours.close()

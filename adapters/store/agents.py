@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.engine import Work
@@ -22,7 +22,10 @@ Change = Callable[[Agent | None], tuple[Agent, Result]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """What an agent did so far, counted over all workers. `last_activity_s` is Unix seconds, None before the first."""
+    """What an agent did since it was created, counted over all workers.
+
+    `last_activity_s` is Unix seconds, None before the first decision.
+    """
 
     predictions: int
     errors: int
@@ -53,7 +56,8 @@ def activity(user_id: str) -> Work[Activity]:
     """Read: what the agent of a user did."""
 
     async def work(connection: AsyncConnection) -> Activity:
-        statement = select(agent_activity).where(agent_activity.c.user_id == user_id)
+        of_agent = and_(agents.c.user_id == agent_activity.c.user_id, agents.c.created_at == agent_activity.c.since)
+        statement = select(agent_activity).join(agents, of_agent).where(agent_activity.c.user_id == user_id)
         row = (await connection.execute(statement)).first()
         if row is None:
             return Activity(predictions=0, errors=0, last_activity_s=None)

@@ -18,6 +18,8 @@ from trading.errors import KeyReused
 
 # Who answers a key holds it this long, and longer by saying so; then another may answer in its place.
 LEASE_S = 3.0
+# The operation whose answers only name a result, and are of no use without it.
+PREDICT_ASYNC = "predict_async"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

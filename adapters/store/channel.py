@@ -38,9 +38,13 @@ class Channel:
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[Result]], *, within_s: float) -> Result:
         """Begin, do `work`, commit, in `within_s` seconds altogether. Raises what the driver, or `work`, raises."""
+        return await self.use(lambda connection: _commit(connection, work), within_s=within_s)
+
+    async def use(self, work: Callable[[AsyncConnection], Awaitable[Result]], *, within_s: float) -> Result:
+        """The same for work that begins and commits by itself."""
         try:
             async with asyncio.timeout(within_s), self._engine.connect() as connection:
-                result = await _commit(connection, work)
+                result = await _unless_lost(connection, work)
         except DATABASE_ERRORS as error:
             if is_away(error):
                 self._note(describe(error))
@@ -64,13 +68,17 @@ class Channel:
 
 
 async def _commit(connection: AsyncConnection, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+    transaction = await connection.begin()
+    result = await work(connection)
+    await transaction.commit()
+    return result
+
+
+async def _unless_lost(connection: AsyncConnection, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
     try:
-        transaction = await connection.begin()
-        result = await work(connection)
-        await transaction.commit()
+        return await work(connection)
     except BaseException as error:
         # Cancelled or not answered: the other side may be in the middle of it. Else closing rolls back.
         if is_away(error) or not isinstance(error, Exception):
             await abandon(connection)
         raise
-    return result

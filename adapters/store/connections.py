@@ -1,15 +1,24 @@
 """How connections to SQLite and PostgreSQL are opened, and given up at once when they are lost."""
 
 import sqlite3
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+Result = TypeVar("Result")
+
 # WAL: readers and the one writer do not wait for each other. FULL: a commit is on the disk when it returns.
-_DURABLE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA journal_size_limit=67108864")
+# What is written over and over (the leaves of an index) goes from the log to the file once every 16 MB, not every 4.
+_DURABLE = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA wal_autocheckpoint=4000",
+    "PRAGMA journal_size_limit=67108864",
+)
 
 # SQLite looks for the lock ever more rarely, up to every 100 ms, and in vain where other processes write all the time:
 # 4 busy writers failed 15 % of their writes after a second, and none when each begins to look anew this often.
@@ -39,6 +48,18 @@ def sqlite_writer(url: URL, *, patience_s: float) -> AsyncEngine:
     return engine
 
 
+def _in_one_go(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # some errors end it by themselves
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
 def sqlite_reader(url: URL, *, patience_s: float) -> AsyncEngine:
     """Transactions see one state and change nothing."""
     engine = _sqlite(url, ("PRAGMA query_only=ON",), size=READERS, patience_s=patience_s)
@@ -61,6 +82,27 @@ def postgresql_reader(url: URL, *, patience_s: float) -> AsyncEngine:
     return _postgresql(url, "REPEATABLE READ", settings, size=READERS, patience_s=patience_s)
 
 
+async def transact_in_one_go(
+    connection: AsyncConnection, work: Callable[[sqlite3.Connection], Result], patience_s: float
+) -> Result:
+    """Begin, do `work` and commit in one go of the connection's thread.
+
+    Each way there and back, of which SQLAlchemy has three a statement, has two threads wait for the interpreter's lock.
+    """
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    go = partial(_in_one_go, driver._conn, work)
+    tries = int(patience_s / LOCK_STEP_S)
+    while True:
+        tries -= 1
+        try:
+            result: Result = await driver._execute(go)  # aiosqlite has no public name for it
+        except sqlite3.Error as error:
+            if tries <= 0 or getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise OperationalError("in one go", None, error) from error
+        else:
+            return result
+
+
 async def abandon(connection: AsyncConnection) -> None:
     """Give up a connection at once, without a word to the other side: it may not listen.
 
@@ -78,7 +120,14 @@ async def abandon(connection: AsyncConnection) -> None:
 
 def _sqlite(url: URL, pragmas: tuple[str, ...], *, size: int, patience_s: float) -> AsyncEngine:
     engine = create_async_engine(
-        url, pool_size=size, max_overflow=0, pool_timeout=patience_s, connect_args={"timeout": patience_s}
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=patience_s,
+        # Every transaction of ours is ended before its connection goes back: one more rollback is a way to the
+        # connection's thread and back.
+        pool_reset_on_return=None,
+        connect_args={"timeout": patience_s},
     )
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -2,20 +2,28 @@
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from adapters.store import activity
 from adapters.store.channel import Channel
-from adapters.store.connections import postgresql_reader, postgresql_writer, sqlite_reader, sqlite_writer
-from adapters.store.failures import DATABASE_ERRORS, describe, is_away
+from adapters.store.connections import (
+    postgresql_reader,
+    postgresql_writer,
+    sqlite_reader,
+    sqlite_writer,
+    transact_in_one_go,
+)
+from adapters.store.failures import DATABASE_ERRORS, describe, is_away, unavailable
 from trading.errors import InvalidSetting, ServiceError, StoreUnavailable
 
 log = logging.getLogger("rl_service.store")
@@ -23,16 +31,29 @@ log = logging.getLogger("rl_service.store")
 Result = TypeVar("Result")
 Work = Callable[[AsyncConnection], Awaitable[Result]]
 
+
+@runtime_checkable
+class InOneGo(Protocol):
+    """Work that SQLite can do as a transaction of its own, when it shares none, in one go of its thread."""
+
+    async def __call__(self, connection: AsyncConnection) -> None:
+        """Do it in a transaction."""
+
+    def on_sqlite(self, connection: sqlite3.Connection) -> None:
+        """The same, in the thread of the connection."""
+
+
 SQLITE_FILE = "store.sqlite"
 # Connecting, one statement, or waiting for another process's lock; a black hole costs this much once.
 PATIENCE_S = 1.0
 # One transaction, and what waits for it, as a whole.
 WITHIN_S = 2.0
-# Writes that share one transaction, and writes that may wait for one.
+# Writes that share one transaction, at first and at most, and writes that may wait for one.
+FIRST_TOGETHER = 25
 MOST_TOGETHER = 200
 MOST_WAITING = 10_000
 # How long what waits may still be written while the store stops.
-STOP_S = 2.0
+STOP_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +123,7 @@ class Store:
         self._waiting: deque[_Waiting[Any]] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._together = FIRST_TOGETHER
 
     @property
     def dialect(self) -> str:
@@ -117,6 +139,11 @@ class Store:
     def failure(self) -> str | None:
         """What is wrong with the store, in one line; None when nothing is known to be."""
         return self._writing.failure or self._reading.failure
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """What runs for as long as the store does, once it was started."""
+        return (self._task,)
 
     async def start(self) -> None:
         """Begin to write."""
@@ -170,38 +197,62 @@ class Store:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
+                group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._together))]
                 await self._write_group([waiting for waiting in group if not waiting.future.done()])
 
     async def _write_group(self, group: Sequence[_Waiting[Any]]) -> None:
         if not group:
             return
+        started_s = self._monotonic_s()
         try:
             self._writing.require()
-            outcomes = await self._writing.transact(lambda connection: _run(group, connection), within_s=WITHIN_S)
+            outcomes = await self._do(group)
         except Exception as error:  # noqa: BLE001 - a fault in one caller's work is that caller's, not this loop's
             if len(group) > 1 and not isinstance(error, StoreUnavailable) and not is_away(error):
                 # One of them cannot be written: alone, the others can.
                 for waiting in group:
                     await self._write_group([waiting])
                 return
+            if isinstance(error, TimeoutError):
+                self._together = max(1, len(group) // 2)
             for waiting in group:
                 waiting.settle(_unavailable(error))
         except BaseException:
             _settle(group, "stopped")
             raise
         else:
+            self._fit(len(group), self._monotonic_s() - started_s)
             for waiting, outcome in zip(group, outcomes, strict=True):
                 waiting.settle(outcome)
 
+    async def _do(self, group: Sequence[_Waiting[Any]]) -> list[Any]:
+        work = group[0].work
+        if len(group) == 1 and isinstance(work, InOneGo) and self.dialect == "sqlite":
+            done = work.on_sqlite
+            return [
+                await self._writing.use(
+                    lambda connection: transact_in_one_go(connection, done, self._patience_s), within_s=WITHIN_S
+                )
+            ]
+        return await self._writing.transact(lambda connection: _run(group, connection), within_s=WITHIN_S)
+
+    def _fit(self, together: int, took_s: float) -> None:
+        # Over a slow network a transaction of many round trips would never end in time: fewer then share one.
+        if took_s > WITHIN_S / 2:
+            self._together = max(1, together // 2)
+        elif together >= self._together and took_s < WITHIN_S / 4:
+            self._together = min(2 * together, MOST_TOGETHER)
+
 
 async def _run(group: Sequence[_Waiting[Any]], connection: AsyncConnection) -> list[Any]:
+    activity.begin(connection)
     outcomes: list[Any] = []
     for waiting in group:
         try:
             outcomes.append(await waiting.work(connection))
         except ServiceError as error:
             outcomes.append(error)
+    await activity.write_noted(connection)
     return outcomes
 
 
@@ -217,4 +268,4 @@ def _unavailable(error: Exception) -> Exception:
         return error
     if not is_away(error):
         log.error("the store refused a statement: %s", describe(error))
-    return StoreUnavailable(describe(error))
+    return unavailable(error)

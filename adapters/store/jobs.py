@@ -54,6 +54,17 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What became of jobs that were to end: ids that have `ended` as asked, and ids that are `busy`.
+
+    Somebody is changing a busy one right now: it may still be ours, ask again. All others are ours no more.
+    """
+
+    ended: frozenset[str]
+    busy: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
     """What a sweep did: jobs that expired, with their answers, and how many wait again."""
 
@@ -118,13 +129,13 @@ def renew(held: Mapping[str, int], now: Clock) -> Work[None]:
     return work
 
 
-def finish(ended: Sequence[Ended], now: Clock, along: Along) -> Work[frozenset[str]]:
-    """End jobs; the ids that have ended as asked, now or by an earlier try of the same.
+def finish(ended: Sequence[Ended], now: Clock, along: Along) -> Work[Finished]:
+    """End jobs, or find them ended by an earlier try of the same.
 
     A job ends only while it is RUNNING in the epoch given. What `along` writes becomes true together with that.
     """
 
-    async def work(connection: AsyncConnection) -> frozenset[str]:
+    async def work(connection: AsyncConnection) -> Finished:
         found = {row.id: row for row in await _ours(connection, ended)}
         wanted = [end for end in ended if end.id in found]
         again = [end for end in wanted if (found[end.id].status, found[end.id].answer) == (end.status, end.answer)]
@@ -132,7 +143,8 @@ def finish(ended: Sequence[Ended], now: Clock, along: Along) -> Work[frozenset[s
         if fresh:
             await _close(connection, {end.id: (end.status, end.answer) for end in fresh}, now())
             await along(connection, frozenset(end.id for end in fresh))
-        return frozenset(end.id for end in (*fresh, *again))
+        missing = [end for end in ended if end.id not in found]
+        return Finished(ended=frozenset(end.id for end in (*fresh, *again)), busy=await _running(connection, missing))
 
     return work
 
@@ -237,15 +249,26 @@ def _ids(connection: AsyncConnection) -> Select[Any]:
     return select(given.c.id)
 
 
-async def _ours(connection: AsyncConnection, claims: Sequence[Ended]) -> Sequence[_Row]:
+def _claimed(connection: AsyncConnection) -> Select[*tuple[Any, ...]]:
     given = row_table(connection.dialect.name, {"id": Text(), "epoch": Integer()})
-    held = (
-        select(jobs.c.id, jobs.c.status, jobs.c.answer)
-        .join_from(jobs, given, and_(jobs.c.id == given.c.id, jobs.c.epoch == given.c.epoch))
-        .with_for_update(skip_locked=True, of=jobs)
-    )
-    rows = [{"id": claim.id, "epoch": claim.epoch} for claim in claims]
-    return (await connection.execute(held, {ROWS: rows_text(rows)})).all()
+    claimed = and_(jobs.c.id == given.c.id, jobs.c.epoch == given.c.epoch)
+    return select(jobs.c.id, jobs.c.status, jobs.c.answer).join_from(jobs, given, claimed)
+
+
+def _claims(claims: Sequence[Ended]) -> dict[str, object]:
+    return {ROWS: rows_text([{"id": claim.id, "epoch": claim.epoch} for claim in claims])}
+
+
+async def _ours(connection: AsyncConnection, claims: Sequence[Ended]) -> Sequence[_Row]:
+    held = _claimed(connection).with_for_update(skip_locked=True, of=jobs)
+    return (await connection.execute(held, _claims(claims))).all()
+
+
+async def _running(connection: AsyncConnection, claims: Sequence[Ended]) -> frozenset[str]:
+    if not claims:
+        return frozenset()
+    running = _claimed(connection).where(jobs.c.status == JobStatus.RUNNING)
+    return frozenset((await connection.execute(running, _claims(claims))).scalars())
 
 
 async def _close(connection: AsyncConnection, ends: Mapping[str, tuple[JobStatus, str]], now: Moment) -> None:

@@ -6,14 +6,14 @@ Keeps the port trading.ports.Journal.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.engine import Store
-from adapters.store.journal_rows import Batch, Entry, ToRow, encode, insert_batch, joined
+from adapters.store.failures import RefusedStatement
+from adapters.store.journal_rows import Batch, Entry, InsertBatch, ToRow, encode, joined
 from adapters.store.spool import Spool
 from trading.errors import StoreUnavailable
 from trading.vocabulary import Decision
@@ -21,9 +21,9 @@ from trading.vocabulary import Decision
 log = logging.getLogger("rl_service.journal")
 
 # A plain prediction is in memory only for this long, and for as long as a transaction takes: kill -9 loses that much.
-FLUSH_S = 0.05
+FLUSH_S = 0.08
 # Decisions that do not wait for the interval to end, the most in one transaction, and the most that wait in memory.
-ENOUGH = 200
+ENOUGH = 500
 MOST_TOGETHER = 500
 MOST_QUEUED = 10_000
 # Rows that are made in one go on the event loop: a tenth of a millisecond.
@@ -40,8 +40,9 @@ class JournalState:
     """Where decisions are that are not in the store yet.
 
     `queued` decisions are in memory only, the oldest for `oldest_age_s`; `spooled_bytes` wait on this machine's disk
-    while the store is `away`. `dropped` decisions found no room anywhere, and `torn` files of dead processes ended in
-    the middle of a write, both since this process started.
+    while the store is `away`. Since this process started `dropped` decisions found no room anywhere or could not be
+    written down, `refused` ones are in files of their own beside the spool because the database would not take them,
+    and `torn` files of the spool ended in the middle of a write or were damaged.
     """
 
     queued: int
@@ -49,6 +50,7 @@ class JournalState:
     spooled_bytes: int
     away: bool
     dropped: int
+    refused: int
     torn: int
 
 
@@ -80,6 +82,7 @@ class Journal:
         self._stopping = False
         self._room = MOST_QUEUED
         self._dropped = 0
+        self._refused = 0
 
     def add(self, decision: Decision, *, decided_at_s: float) -> None:
         """Take note of a decision made at `decided_at_s` (wall time, Unix seconds); without room it is only counted."""
@@ -95,7 +98,7 @@ class Journal:
 
     async def insert(self, connection: AsyncConnection, entries: Sequence[Entry]) -> None:
         """Put decisions into the journal inside a transaction of the caller's, each once whoever else puts it there."""
-        await insert_batch(connection, encode(entries, self._to_row))
+        await InsertBatch(batch=encode(entries, self._to_row))(connection)
 
     def state(self, *, now_s: float) -> JournalState:
         """What is where at `now_s` (wall time, Unix seconds)."""
@@ -106,8 +109,14 @@ class Journal:
             spooled_bytes=self._spool.waiting_bytes,
             away=self._away,
             dropped=self._dropped,
+            refused=self._refused,
             torn=self._spool.torn,
         )
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """What runs until the journal stops, once it was started."""
+        return self._flusher, self._drainer
 
     async def start(self) -> None:
         """Begin to write; what processes that died left behind is brought into the store too."""
@@ -119,9 +128,9 @@ class Journal:
         self._stopping = True
         self._some.set()
         self._enough.set()
-        await self._flusher
+        await asyncio.wait({self._flusher})
         self._drainer.cancel()
-        await asyncio.gather(self._drainer, return_exceptions=True)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         await asyncio.to_thread(self._spool.close)
 
     async def _flush_for_ever(self) -> None:
@@ -147,17 +156,31 @@ class Journal:
         parts: list[Batch] = []
         after_bytes = 0
         for first in range(0, len(self._in_hand), MADE_AT_ONCE):
-            part = encode(self._in_hand[first : first + MADE_AT_ONCE], self._to_row, after_bytes=after_bytes)
-            parts.append(part)
-            after_bytes += len(part.documents)
+            for part in self._encoded(self._in_hand[first : first + MADE_AT_ONCE], after_bytes):
+                parts.append(part)
+                after_bytes += len(part.documents)
             await asyncio.sleep(0)  # requests that came in go first
         return joined(parts)
+
+    def _encoded(self, entries: Sequence[Entry], after_bytes: int) -> Iterator[Batch]:
+        try:
+            yield encode(entries, self._to_row, after_bytes=after_bytes)
+        except Exception as error:  # noqa: BLE001 - whatever one decision is, the others are written down
+            if len(entries) > 1:
+                # One of them cannot be written down: alone, the others can.
+                for entry in entries:
+                    for part in self._encoded([entry], after_bytes):
+                        yield part
+                        after_bytes += len(part.documents)
+                return
+            self._dropped += 1
+            log.error("decision %s is lost: %r", entries[0].decision.request_id, error)
 
     async def _keep(self, batch: Batch) -> bool:
         while True:
             if not self._away:
                 try:
-                    await self._store.write(partial(insert_batch, batch=batch), within_s=WITHIN_S)
+                    await self._insert(batch)
                     return True
                 except StoreUnavailable as error:
                     log.warning("decisions go to the spool: %s", error)
@@ -172,6 +195,20 @@ class Journal:
             if self._stopping:
                 return False
             await self._sleep(self._pause_s)
+
+    async def _insert(self, batch: Batch) -> None:
+        """Raises StoreUnavailable while the store, or the disk for what it refuses, is away."""
+        try:
+            await self._store.write(InsertBatch(batch=batch), within_s=WITHIN_S)
+        except RefusedStatement as error:
+            halves = batch.split()
+            if halves is None:
+                path = await asyncio.to_thread(self._spool.set_aside, batch.to_bytes())
+                self._refused += 1
+                log.error("a decision is in %s, for the database refuses it: %s", path, error)
+                return
+            for half in halves:
+                await self._insert(half)
 
     async def _drain_for_ever(self) -> None:
         while True:
@@ -188,7 +225,7 @@ class Journal:
         """Raises StoreUnavailable with what is left waiting in the spool."""
         self._spooled.clear()
         while (kept := await asyncio.to_thread(self._spool.first)) is not None:
-            await self._store.write(partial(insert_batch, batch=Batch.from_bytes(kept)), within_s=WITHIN_S)
+            await self._insert(Batch.from_bytes(kept))
             self._away = False
             await asyncio.to_thread(self._spool.take)
         if self._away:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store import activity
 from trading.vocabulary import Decision
 
 
@@ -43,6 +44,20 @@ class Batch:
         """For the disk."""
         rows = self.rows.encode()
         return _LENGTH.pack(len(rows)) + rows + self.documents
+
+    def split(self) -> "tuple[Batch, Batch] | None":
+        """The two halves; None of a single row."""
+        rows = from_json(self.rows)
+        if len(rows) < 2:
+            return None
+        middle = len(rows) // 2
+        cut = rows[middle][_FIRST] - 1
+        for row in rows[middle:]:
+            row[_FIRST] -= cut
+        return (
+            Batch(rows=_json(rows[:middle]).decode(), documents=self.documents[:cut]),
+            Batch(rows=_json(rows[middle:]).decode(), documents=self.documents[cut:]),
+        )
 
     @classmethod
     def from_bytes(cls, kept: bytes) -> "Batch":
@@ -97,35 +112,38 @@ def _json(value: object) -> bytes:
     return to_json(value, inf_nan_mode="strings")
 
 
-async def insert_batch(connection: AsyncConnection, batch: Batch) -> None:
-    """Insert rows and count them for the agents of their users; a decision that is there already is left alone."""
-    parameters: dict[str, object] = {"rows": batch.rows, "documents": batch.documents}
-    if connection.dialect.name == "postgresql":
-        await connection.execute(text(_INSERT_AND_COUNT), parameters)
-        return
-    # Past SQLAlchemy, which goes to the connection's thread and back three times a statement: each time this thread
-    # waits for the interpreter's lock, and the event loop waits for this thread to have had it.
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    try:
-        inserted = (await driver.execute(_INSERT, parameters)).rowcount
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsertBatch:
+    """Inserts rows and counts them for the agents of their users; a decision that is there already is left alone.
+
+    Keeps adapters.store.engine.InOneGo.
+    """
+
+    batch: Batch
+
+    async def __call__(self, connection: AsyncConnection) -> None:
+        """Do it in a transaction of the store."""
+        if connection.dialect.name == "postgresql":
+            activity.note(connection, (await connection.execute(_INSERT_AND_COUNT, self._parameters)).all())
+            return
+        # Past SQLAlchemy, which goes to the connection's thread and back three times a statement.
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        try:
+            inserted = (await driver.execute(_INSERT, self._parameters)).rowcount
+            if inserted:
+                await driver.execute(_COUNT, {"inserted": inserted})
+        except sqlite3.Error as error:
+            raise OperationalError("journal", None, error) from error
+
+    def on_sqlite(self, connection: sqlite3.Connection) -> None:
+        """Do it in the thread of a connection that has begun. Raises sqlite3.Error."""
+        inserted = connection.execute(_INSERT, self._parameters).rowcount
         if inserted:
-            await driver.execute(_COUNT, {"inserted": inserted})
-    except sqlite3.Error as error:
-        raise OperationalError("journal", None, error) from error
+            connection.execute(_COUNT, {"inserted": inserted})
 
-
-def _count(source: str, condition: str) -> str:
-    # In the order of users: two transactions that count the same ones wait for each other, never crosswise.
-    return f"""
-        INSERT INTO agent_activity (user_id, predictions, errors, last_activity)
-        SELECT user_id, count(*), sum(CASE WHEN failed THEN 1 ELSE 0 END), max(decided_at)
-        FROM {source} WHERE {condition} AND user_id IN (SELECT user_id FROM agents)
-        GROUP BY user_id ORDER BY user_id
-        ON CONFLICT (user_id) DO UPDATE SET
-            predictions = agent_activity.predictions + excluded.predictions,
-            errors = agent_activity.errors + excluded.errors,
-            last_activity = CASE WHEN excluded.last_activity > agent_activity.last_activity
-                THEN excluded.last_activity ELSE agent_activity.last_activity END"""  # noqa: S608 - words of ours only
+    @property
+    def _parameters(self) -> dict[str, object]:
+        return {"rows": self.batch.rows, "documents": self.batch.documents}
 
 
 # One statement of one step: sqlite3 takes the interpreter's lock back after every step, and against a busy event loop
@@ -139,9 +157,16 @@ _INSERT = f"""
     FROM given WHERE true
     ON CONFLICT (id) DO NOTHING"""  # noqa: S608 - words of ours only
 # The transaction holds SQLite's write lock, and rows are numbered one after the other: the last ones are ours.
-_COUNT = _count("decisions", "seq > (SELECT max(seq) FROM decisions) - :inserted")
+_COUNT = activity.add(
+    # CROSS: from the decisions to their agents, never the other way round.
+    activity.count(
+        "FROM decisions CROSS JOIN agents ON agents.user_id = decisions.user_id"
+        " WHERE seq > (SELECT max(seq) FROM decisions) - :inserted"
+    )
+)
 
-_INSERT_AND_COUNT = f"""
+_INSERT_AND_COUNT = text(
+    f"""
     WITH fresh AS (
         INSERT INTO decisions ({", ".join(_COLUMNS)}, document)
         SELECT {", ".join(f"CAST(one ->> {place} AS {kind})" for place, kind in enumerate(_COLUMNS.values()))},
@@ -150,4 +175,5 @@ _INSERT_AND_COUNT = f"""
             ), 'UTF8')
         FROM json_array_elements(CAST(:rows AS json)) AS given(one)
         ON CONFLICT (id) DO NOTHING RETURNING user_id, failed, decided_at
-    ) {_count("fresh", "true")}"""  # noqa: S608 - words of ours only
+    ) {activity.count("FROM fresh JOIN agents ON agents.user_id = fresh.user_id WHERE true")}"""  # noqa: S608 - words of ours only
+)

@@ -10,12 +10,15 @@ from typing import TypeVar, cast, get_args, get_origin, get_type_hints
 
 Value = TypeVar("Value")
 
+# JSON has no numbers for them: pydantic_core writes these words (`inf_nan_mode="strings"`).
+NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+
 
 def read_value(kind: type[Value], value: object) -> Value:
     """The value of a dataclass that was written as a JSON object of its fields.
 
-    Enums are their values, tuples lists, bytes base64. Every field must be there and no other. Raises ValueError with
-    the place for anything else.
+    Enums are their values, tuples lists, bytes base64, floats that are not finite words. Every field must be there and
+    no other. Raises ValueError with the place for anything else.
     """
     return cast(Value, _read(kind, value, kind.__name__))
 
@@ -34,6 +37,8 @@ def _read(kind: object, value: object, place: str) -> object:
     if kind is bytes:
         return b64decode(_expect(str, value, place), validate=True)
     if kind is float:
+        if value in NOT_FINITE:
+            return float(value)
         return float(_expect((float, int), value, place))
     if is_dataclass(kind) and isinstance(kind, type):
         return _read_fields(kind, _expect(dict, value, place), place)

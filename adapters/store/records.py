@@ -65,6 +65,7 @@ def _document(decision: Decision) -> Document:
         "blocked_by": [reason._value_ for reason in decision.blocked_by],
         "market": None if market is None else _market_out(market),
         "agent": None if agent is None else _agent_out(agent),
+        "agent_stale": decision.agent_stale,
         "judged_at_s": decision.judged_at_s,
     }
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy import ColumnElement, delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.answers import PREDICT_ASYNC
 from adapters.store.engine import Store
 from adapters.store.tables import answers, jobs
+from adapters.store.versions import wait_for_turn
+from trading.errors import StoreUnavailable
 
 # Rows of one transaction, and the time others have the store to themselves between two.
 CHUNK_ROWS = 2000
@@ -22,7 +25,10 @@ PAUSE_S = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """For how long: decisions, results of asynchronous predictions, answers to keyed requests."""
+    """For how long: decisions, results of asynchronous predictions, answers to keyed requests.
+
+    Answers that accepted an asynchronous prediction are kept as long as its result.
+    """
 
     decisions_s: float
     results_s: float
@@ -47,7 +53,8 @@ async def sweep(
 ) -> Swept:
     """End what is too old at `now_s` (wall time, Unix seconds). Raises StoreUnavailable; the next sweep goes on.
 
-    Any number of processes may sweep at once: each row is ended, and each decision added to its day, once.
+    What fails for one kind keeps no other from its end. Any number of processes may sweep at once: each row is ended,
+    and each decision added to its day, once.
     """
 
     async def end_all(end: _End, kept_s: float) -> int:
@@ -59,14 +66,27 @@ async def sweep(
                 return ended
             await sleep(PAUSE_S)
 
-    return Swept(
-        decisions=await end_all(_end_decisions, keep.decisions_s),
-        results=await end_all(_end_results, keep.results_s),
-        answers=await end_all(_end_answers, keep.answers_s),
+    kinds: tuple[tuple[_End, float], ...] = (
+        (_end_decisions, keep.decisions_s),
+        (_end_results, keep.results_s),
+        (_end_accepted, keep.results_s),
+        (_end_answers, keep.answers_s),
     )
+    ended: list[int] = []
+    failures: list[StoreUnavailable] = []
+    for end, kept_s in kinds:
+        try:
+            ended.append(await end_all(end, kept_s))
+        except StoreUnavailable as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    decisions, results, accepted, answered = ended
+    return Swept(decisions=decisions, results=results, answers=accepted + answered)
 
 
 async def _end_decisions(connection: AsyncConnection, *, before_s: float) -> int:
+    await wait_for_turn(connection)  # for the sums: see versions.py
     parameters = {"before_s": before_s, "most": CHUNK_ROWS}
     if connection.dialect.name == "postgresql":
         return await connection.scalar(_END_AND_SUM, parameters) or 0
@@ -81,8 +101,17 @@ async def _end_results(connection: AsyncConnection, *, before_s: float) -> int:
 
 
 async def _end_answers(connection: AsyncConnection, *, before_s: float) -> int:
+    return await _end_where(connection, answers.c.created_at < before_s)
+
+
+async def _end_accepted(connection: AsyncConnection, *, before_s: float) -> int:
+    # They name a result: without it they would promise what nobody can have.
+    return await _end_where(connection, answers.c.created_at < before_s, answers.c.operation == PREDICT_ASYNC)
+
+
+async def _end_where(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> int:
     key = (answers.c.user_id, answers.c.operation, answers.c.key)
-    old = select(*key).where(answers.c.created_at < before_s).order_by(answers.c.created_at)
+    old = select(*key).where(*conditions).order_by(answers.c.created_at)
     chunk = old.limit(CHUNK_ROWS).with_for_update(skip_locked=True)
     return (await connection.execute(delete(answers).where(tuple_(*key).in_(chunk)))).rowcount
 
@@ -92,11 +121,10 @@ _OLD = "SELECT seq FROM decisions WHERE decided_at < :before_s ORDER BY decided_
 
 
 def _sum(day: str, source: str) -> str:
-    # In one order, so that two transactions which sum up the same days wait for each other, never crosswise.
     return f"""
         INSERT INTO decision_days (day, {_KINDS}, decisions)
         SELECT {day}, {_KINDS}, count(*) FROM {source}
-        GROUP BY {day}, {_KINDS} ORDER BY {day}, {_KINDS}
+        GROUP BY {day}, {_KINDS}
         ON CONFLICT (day, {_KINDS}) DO UPDATE SET decisions = decision_days.decisions + excluded.decisions"""  # noqa: S608 - words of ours only
 
 

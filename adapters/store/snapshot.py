@@ -37,10 +37,16 @@ class SnapshotReader:
         self._choices: dict[str, str] = {}
         self._kinds: Counter[tuple[AgentState, str]] = Counter()
         self._as_of_s = float("-inf")
+        self._refreshing = asyncio.Lock()
         self.version = -1
 
     async def refresh(self) -> bool:
         """Take in what changed since the last time; True when something did. Raises StoreUnavailable."""
+        # One at a time: of two that overlap, the one that looked first could put back what the other brought.
+        async with self._refreshing:
+            return await self._refresh()
+
+    async def _refresh(self) -> bool:
         before, started_s = self.version, self._monotonic_s()
         while True:
             changes = await self._store.read(self._newer)

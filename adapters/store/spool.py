@@ -1,6 +1,5 @@
 """Where batches of decisions wait on this machine's disk while the store is away: frames with checksums in one file."""
 
-import errno
 import fcntl
 import logging
 import os
@@ -8,15 +7,19 @@ import secrets
 import struct
 import threading
 import zlib
+from collections import deque
 from pathlib import Path
 
 from trading.errors import StoreUnavailable
 
 log = logging.getLogger("rl_service.journal")
 
-# Length and CRC-32 of what follows; a length of 0 is never written, so zeros are no frame.
-_HEADER = struct.Struct(">II")
+# Begins a frame and names the version of what is in it; then come the length and the CRC-32 of what follows.
+_MAGIC, _MARK = b"RLJ1", b"RLJ"
+_HEADER = struct.Struct(">4sII")
 SUFFIX = ".journal"
+# Files for a human: with a damaged frame in their midst, or with what the database refuses.
+DAMAGED, REFUSED = ".damaged", ".refused"
 MOST_BYTES = 256 * 1024 * 1024
 
 
@@ -26,14 +29,10 @@ class SpoolFile:
     def __init__(self, path: Path, file: int) -> None:
         self.path = path
         self._file = file
-        self._start = 0
-        self._end = _whole_bytes(file)
-        self.torn = os.fstat(file).st_size > self._end
-
-    @property
-    def waiting_bytes(self) -> int:
-        """What is not taken yet."""
-        return self._end - self._start
+        self._frames, self.damaged = _find_frames(file)
+        self.waiting_bytes = sum(length for _, length in self._frames)
+        self._end = sum(self._frames[-1]) if self._frames else 0
+        self.torn = self.damaged or os.fstat(file).st_size > self._end
 
     @property
     def size_bytes(self) -> int:
@@ -45,9 +44,16 @@ class SpoolFile:
         os.ftruncate(self._file, self._end)
         os.fsync(self._file)
 
+    def set_aside(self) -> None:
+        """Keep it under another name, whatever is taken from it. Raises OSError."""
+        self.damaged = True
+        aside = self.path.with_suffix(DAMAGED)
+        self.path.rename(aside)
+        self.path = aside
+
     def append(self, batch: bytes) -> None:
         """Durable when it returns; all of it or nothing. Raises OSError."""
-        frame = _HEADER.pack(len(batch), zlib.crc32(batch)) + batch
+        frame = _HEADER.pack(_MAGIC, len(batch), zlib.crc32(batch)) + batch
         try:
             written = 0
             while written < len(frame):  # a disk that fills up takes a part, and fails the next write
@@ -56,50 +62,60 @@ class SpoolFile:
         except OSError:
             os.ftruncate(self._file, self._end)
             raise
+        self._frames.append((self._end, len(frame)))
         self._end += len(frame)
+        self.waiting_bytes += len(frame)
 
     def first(self) -> bytes | None:
-        """The oldest batch that is not taken yet. Raises OSError, also when somebody else changed the file."""
-        if self._start == self._end:
-            return None
-        batch = _read_frame(self._file, self._start)
-        if batch is None:
-            self.torn = True
-            self._end = self._start
-            raise OSError(errno.EIO, "damaged while it was in use")
-        return batch
+        """The oldest batch that is not taken yet; None when somebody else changed it. Raises OSError."""
+        offset, length = self._frames[0]
+        return _read_frame(os.pread(self._file, length, offset))
 
     def take(self) -> None:
         """The oldest batch is in the store; with the last one gone the file is empty again. Raises OSError."""
-        length, _ = _HEADER.unpack(os.pread(self._file, _HEADER.size, self._start))
-        self._start += _HEADER.size + length
-        if self._start == self._end:
+        _, length = self._frames.popleft()
+        self.waiting_bytes -= length
+        if not self._frames and not self.damaged:
             os.ftruncate(self._file, 0)
-            self._start = self._end = 0
+            self._end = 0
 
     def close(self) -> None:
         """Let go of it; it stays for another process if something waits in it."""
-        if not self.waiting_bytes:
+        if not self.waiting_bytes and not self.damaged:
             self.path.unlink(missing_ok=True)
         os.close(self._file)
 
 
-def _read_frame(file: int, offset: int) -> bytes | None:
-    header = os.pread(file, _HEADER.size, offset)
-    if len(header) < _HEADER.size:
+def _read_frame(content: bytes) -> bytes | None:
+    if len(content) < _HEADER.size:
         return None
-    length, checksum = _HEADER.unpack(header)
-    if not 0 < length <= MOST_BYTES:
-        return None
-    batch = os.pread(file, length, offset + _HEADER.size)
-    return batch if len(batch) == length and zlib.crc32(batch) == checksum else None
+    magic, length, checksum = _HEADER.unpack_from(content)
+    batch = content[_HEADER.size : _HEADER.size + length]
+    return batch if magic == _MAGIC and len(batch) == length and zlib.crc32(batch) == checksum else None
 
 
-def _whole_bytes(file: int) -> int:
-    end = 0
-    while (batch := _read_frame(file, end)) is not None:
-        end += _HEADER.size + len(batch)
-    return end
+def _find_frames(file: int) -> tuple[deque[tuple[int, int]], bool]:
+    """Where the whole frames are and how long, and whether there is, or may be, one behind what is none."""
+    frames: deque[tuple[int, int]] = deque()
+    offset, size, damaged = 0, os.fstat(file).st_size, False
+    while offset < size:
+        header = os.pread(file, _HEADER.size, offset)
+        length = _HEADER.unpack(header)[1] if len(header) == _HEADER.size else 0
+        batch = _read_frame(header + os.pread(file, min(length, MOST_BYTES), offset + _HEADER.size))
+        if batch is not None:
+            frames.append((offset, _HEADER.size + len(batch)))
+            offset += frames[-1][1]
+            continue
+        # Killed in the middle of a write nothing of ours follows; of another version it is not ours to cut off.
+        following = _find_magic(file, offset + 1, size)
+        damaged |= following is not None or (header.startswith(_MARK) and not header.startswith(_MAGIC))
+        offset = size if following is None else following
+    return frames, damaged
+
+
+def _find_magic(file: int, offset: int, size: int) -> int | None:
+    found = os.pread(file, size - offset, offset).find(_MAGIC)
+    return None if found < 0 else offset + found
 
 
 def _hold(path: Path, flags: int) -> int | None:
@@ -152,8 +168,13 @@ class Spool:
         """The batch to bring into the store next, None when there is none. Raises StoreUnavailable."""
         with self._lock:
             try:
-                file = self._oldest()
-                return None if file is None else file.first()
+                while (file := self._oldest()) is not None:
+                    batch = file.first()
+                    if batch is not None:
+                        return batch
+                    self._set_aside(file)
+                    self._take(file)
+                return None
             except OSError as error:
                 raise StoreUnavailable(f"spool {self._directory}: {error.strerror}") from error
 
@@ -162,14 +183,23 @@ class Spool:
         with self._lock:
             try:
                 file = self._oldest()
-                if file is None:
-                    return
-                file.take()
-                if file in self._adopted and not file.waiting_bytes:
-                    self._adopted.remove(file)
-                    file.close()
+                if file is not None:
+                    self._take(file)
             except OSError as error:
                 raise StoreUnavailable(f"spool {self._directory}: {error.strerror}") from error
+
+    def set_aside(self, batch: bytes) -> Path:
+        """Keep what the database refuses, for a human; the file that has it now. Raises StoreUnavailable."""
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            path = self._directory / f"{os.getpid()}-{secrets.token_hex(4)}{REFUSED}"
+            with path.open("xb") as file:
+                file.write(batch)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise StoreUnavailable(f"spool {self._directory}: {error.strerror}") from error
+        return path
 
     def adopt(self) -> None:
         """Take over the files of processes that died. Raises StoreUnavailable."""
@@ -189,7 +219,23 @@ class Spool:
             self._adopted, self._own = [], None
 
     def _oldest(self) -> SpoolFile | None:
-        return next((file for file in self._adopted if file.waiting_bytes), self._own)
+        own = [] if self._own is None else [self._own]
+        return next((file for file in [*self._adopted, *own] if file.waiting_bytes), None)
+
+    def _take(self, file: SpoolFile) -> None:
+        file.take()
+        if file in self._adopted and not file.waiting_bytes:
+            self._adopted.remove(file)
+            file.close()
+
+    def _set_aside(self, file: SpoolFile) -> None:
+        if not file.damaged:
+            file.set_aside()
+            self.torn += 1
+            log.error("spool %s is damaged: what cannot be read of it is lost to the store", file.path)
+        if file is self._own:
+            self._own = None
+            self._adopted.append(file)
 
     def _create(self) -> SpoolFile:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -206,7 +252,10 @@ class Spool:
         if held is None:
             return
         file = SpoolFile(path, held)
-        if file.torn:
+        if file.damaged:
+            file.damaged = False
+            self._set_aside(file)
+        elif file.torn:
             self.torn += 1
             log.warning("spool %s ended in the middle of a write: cut back to its last whole batch", path.name)
             file.mend()

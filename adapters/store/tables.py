@@ -36,11 +36,13 @@ agents = Table(
     Index("agents_version", "version"),
 )
 
-# Counted in the transaction that journals the decisions, apart from `agents`: a count is no change of an agent.
+# Counted in the transaction that journals the decisions, apart from `agents`: a count is no change of an agent. `since`
+# is when the agent that is counted was created: one that starts again after it was stopped counts anew.
 agent_activity = Table(
     "agent_activity",
     METADATA,
     Column("user_id", Text, primary_key=True),
+    Column("since", Double, nullable=False),
     Column("predictions", BigInteger, nullable=False),
     Column("errors", BigInteger, nullable=False),
     Column("last_activity", Double, nullable=False),

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Table, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.engine import Work
 from adapters.store.reading import read_value
 from adapters.store.tables import feature_schemas, terms
+from adapters.store.upsert import insert_new
 from trading.errors import StoreRefused
 from trading.terms import Terms
 
@@ -77,7 +77,6 @@ def read_feature_names(digest: str) -> Work[tuple[str, ...] | None]:
 
 def _keep(table: Table, **row: str) -> Work[None]:
     async def work(connection: AsyncConnection) -> None:
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        await connection.execute(insert(table).values(row).on_conflict_do_nothing())
+        await insert_new(connection, table, row)
 
     return work

@@ -6,9 +6,15 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.versions import wait_for_turn
+
 
 async def insert_new(connection: AsyncConnection, table: Table, values: Mapping[str, object]) -> None:
-    """Insert a row; one that is there already stays as it is."""
+    """Insert a row; one that is there already stays as it is.
+
+    Takes its turn first: it may have to wait for another transaction that inserts the same.
+    """
+    await wait_for_turn(connection)
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     await connection.execute(make(table).values(values).on_conflict_do_nothing())
 

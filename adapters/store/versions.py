@@ -1,4 +1,9 @@
-"""The number that grows by one with every change of what workers hold in memory; changes commit in its order."""
+"""The number that grows by one with every change of what workers hold in memory; changes commit in its order.
+
+Its row is also the one lock for which a transaction may wait in its midst: writes share transactions in any order, and
+with a second such lock two of them could wait for each other in a circle. All else is passed over when it is locked
+(jobs, answers) or is written last (activity.py).
+"""
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +24,7 @@ async def version_now(connection: AsyncConnection) -> int:
 
 
 async def wait_for_turn(connection: AsyncConnection) -> None:
-    """Until this transaction ends no other changes what is versioned: read what you change after this."""
+    """Until this transaction ends no other has the turn: read what you change after this, and wait for nothing else."""
     await connection.execute(_LOCK)
 
 

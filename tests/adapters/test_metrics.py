@@ -14,7 +14,8 @@ from tests.fakes.decisions import DECISION
 from trading.vocabulary import Action, Arm, BlockReason, FailureReason
 metrics = Metrics()
 CONDITION = Condition(
-    journal_queued=3, journal_spooled_bytes=100, journal_dropped_total=0, journal_torn_total=1, store_away=False,
+    journal_queued=3, journal_spooled_bytes=100, journal_dropped_total=0, journal_torn_total=1, journal_refused_total=0,
+    store_away=False,
     sockets=2, bus_dropped_total=5, replays_total=7, jobs={"PENDING": 4}, agents={"running": 6},
     refused_totals={"predict": 8},
 )
@@ -149,6 +150,7 @@ def test_how_a_worker_stands_is_shown(worker: Worker) -> None:
         "rl_service_journal_spooled_bytes": 100.0,
         "rl_service_journal_dropped_decisions_total": 0.0,
         "rl_service_journal_torn_tails_total": 1.0,
+        "rl_service_journal_refused_decisions_total": 0.0,
         "rl_service_store_away": 0.0,
         "rl_service_sockets": 2.0,
         "rl_service_bus_dropped_messages_total": 5.0,

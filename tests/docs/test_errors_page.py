@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from routes.errors import ERRORS
+from trading.jobs import PROBLEMS
 from trading.vocabulary import AssignmentReason, BlockReason, ConfidenceReason, FailureReason
 
 SECTIONS = (Path(__file__).parents[2] / "docs/errors.md").read_text().split("## ")
@@ -14,16 +15,22 @@ def test_the_table_of_codes_is_the_closed_list() -> None:
     assert {code: (int(status), message) for code, status, message in rows} == ERRORS
 
 
+def test_the_table_of_ends_is_that_of_the_jobs() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+): (.+) \|$", SECTIONS[1], re.MULTILINE)
+    problems = {status: problem for status, problem in PROBLEMS.items() if problem.code not in ERRORS}
+    assert rows == [(problem.code, str(status), problem.message) for status, problem in problems.items()]
+
+
 def test_the_table_of_blocks_is_the_closed_list() -> None:
-    assert _first_column(SECTIONS[1]) == [reason.value for reason in BlockReason]
+    assert _first_column(SECTIONS[2]) == [reason.value for reason in BlockReason]
 
 
 def test_the_table_of_reasons_is_the_closed_list() -> None:
-    assert sorted(_first_column(SECTIONS[2])) == sorted(r.value for r in (*AssignmentReason, *FailureReason))
+    assert sorted(_first_column(SECTIONS[3])) == sorted(r.value for r in (*AssignmentReason, *FailureReason))
 
 
 def test_the_table_of_confidence_reasons_is_the_closed_list() -> None:
-    assert _first_column(SECTIONS[3]) == [reason.value for reason in ConfidenceReason]
+    assert _first_column(SECTIONS[4]) == [reason.value for reason in ConfidenceReason]
 
 
 def _first_column(section: str) -> list[str]:

@@ -77,12 +77,16 @@ def agent(state: AgentState = AgentState.RUNNING, *, user_id: str = "user123", *
 
 @dataclass
 class FakeAgents:
-    """Keeps trading.ports.Agents: knows these and nobody else."""
+    """Keeps trading.ports.Agents: knows these and nobody else, from so many seconds ago."""
 
     known: Mapping[str, Agent] = field(default_factory=dict)
+    known_for_s: float = 0.25
 
     def of(self, user_id: str) -> Agent | None:
         return self.known.get(user_id)
+
+    def age_s(self, monotonic_s: float) -> float:
+        return self.known_for_s
 
 
 @dataclass

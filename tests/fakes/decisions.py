@@ -30,5 +30,6 @@ DECISION = Decision(
     blocked_by=(),
     market=view(regime="calm"),
     agent=agent(confidence_threshold=0.5, symbols=("BTC",)),
+    agent_stale=False,
     judged_at_s=NOON_S + 60.5,
 )

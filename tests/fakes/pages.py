@@ -46,6 +46,7 @@ class FakeReads:
     def _ask(self, name: str, what: str, *more: object) -> None:
         if self.away:
             raise StoreUnavailable("away")
+        assert what == "agent" or len(name) == len(KNOWN), "what cannot be an id is not looked for"
         if name != KNOWN:
             raise NotFound(what)
         self.asked.append(more)

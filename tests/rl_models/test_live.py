@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -130,7 +131,7 @@ def test_a_schema_that_is_not_tracked_is_missing_until_it_is() -> None:
     live = opened(FakeMarket({"BTC": BARS}))
     with pytest.raises(FeaturesMissing, match=RSI.digest):
         live.observe("BTC", RSI.digest, None, 0.0)
-    live.track([replace(policy_manifest(), schema=RSI, normalisation=None, warmup_bars=20)])
+    asyncio.run(live.track([replace(policy_manifest(), schema=RSI, normalisation=None, warmup_bars=20)]))
     assert 0.0 < live.observe("BTC", RSI.digest, None, 0.0)[0] < 100.0
     assert len(observed(live)) == 2
 
@@ -146,3 +147,29 @@ def test_the_end_of_the_market_is_in_the_view() -> None:
     assert not live.view("BTC").ended
     market.advance(1)
     assert live.view("BTC").ended
+
+
+def test_others_have_their_turn_between_two_symbols_and_what_was_warm_stays_so() -> None:
+    names = [f"S{number}" for number in range(5)]
+    live = opened(FakeMarket(dict.fromkeys(names, BARS)))
+    turns = 0
+
+    async def main() -> None:
+        nonlocal turns
+        tracking = asyncio.create_task(
+            live.track([replace(policy_manifest(), schema=RSI, normalisation=None, warmup_bars=20)])
+        )
+        while not tracking.done():
+            assert all(len(live.observe(name, SCHEMA.digest, None, 0.25)) == 2 for name in names)
+            turns += 1
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert turns > len(names)
+    assert all(len(live.observe(name, RSI.digest, None, 0.0)) == 1 for name in names)
+
+
+def test_symbols_are_opened_by_what_is_tracked_first() -> None:
+    live = LiveFeatures(FakeMarket({"BTC": BARS}))
+    asyncio.run(live.track([policy_manifest()]))
+    assert observed(live) == pytest.approx(expected_at(-1), rel=1e-9)

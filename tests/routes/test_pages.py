@@ -1,6 +1,7 @@
 """The pages: parameters read strictly, answers and errors in the shapes of the wire, places given back."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -8,7 +9,7 @@ import pytest
 
 from routes.door import Door
 from routes.errors import ERRORS
-from routes.pages import PAGES, Page, build_pages
+from routes.pages import PAGES, SHOWN_S, Page, build_pages
 from routes.room import Room
 from routes.shares import RouteClass
 from tests.fakes.asgi import FakeApp, Reply, ask
@@ -18,24 +19,32 @@ from trading.vocabulary import Arm, Wanted
 
 
 class FakeObserver:
+    """Takes a moment for its exposition, as many files do."""
+
+    def __init__(self) -> None:
+        self.exposed = 0
+
     def rejected(self, code: str) -> None:
         assert code in ERRORS
 
     def exposition(self) -> bytes:
-        return b""
+        self.exposed += 1
+        time.sleep(0.05)
+        return f"metric {self.exposed}\n".encode()
 
 
 @dataclass
 class House:
     reads: FakeReads = field(default_factory=FakeReads)
     room: Room = field(default_factory=lambda: Room(max_concurrent=5))
+    observer: FakeObserver = field(default_factory=FakeObserver)
 
     def __post_init__(self) -> None:
         self.room.open(
             endpoints={},
             reports={},
             not_ready=list,
-            observer=FakeObserver(),
+            observer=self.observer,
             pages=build_pages(self.room, self.reads),
         )
         self._door = Door(FakeApp(), self.room, ours=frozenset(), passed_on=frozenset())
@@ -106,6 +115,7 @@ def test_a_plus_in_a_time_is_the_sign_of_its_offset(house: House) -> None:
         ("/decisions?since=yesterday", "since"),
         ("/decisions?before=0", "before"),
         ("/decisions?arm=left", "arm"),
+        ("/decisions?symbol=%00", "symbol"),
         ("/health?verbose=1", "verbose"),
         ("/health?%0aevil=1", "(unprintable)"),
     ],
@@ -124,6 +134,9 @@ def test_a_bad_parameter_is_named(house: House, url: str, field: str) -> None:
         ("/predict/x", "DELETE", "no_prediction"),
         ("/agents/berta/status", "GET", "no_agent"),
         ("/decisions/x", "GET", "no_decision"),
+        (f"/decisions/{'f' * 32}", "GET", "no_decision"),
+        (f"/predict/{'f' * 32}/result", "GET", "no_prediction"),
+        (f"/predict/{'F' * 32}", "DELETE", "no_prediction"),
         ("/decisions/x/y", "GET", "not_found"),
         ("/decisions", "POST", "method_not_allowed"),
     ],
@@ -158,3 +171,26 @@ def test_health_finds_a_place_however_full_the_house_is(house: House) -> None:
         while house.room.shares.take(kind):
             pass
     assert house.ask("/health").status == 200
+
+
+def test_a_crowd_that_asks_for_metrics_is_shown_one_exposition_and_who_comes_later_another(house: House) -> None:
+    async def show() -> Reply:
+        return await ask(house._door, "/metrics", method="GET", headers=())
+
+    async def check() -> None:
+        shown = await asyncio.gather(*(show() for _ in range(500)))
+        assert {reply.body for reply in shown} == {b"metric 1\n"}
+        await asyncio.sleep(SHOWN_S + 0.05)
+        assert (await show()).body == b"metric 2\n"
+
+    asyncio.run(check())
+
+
+def test_who_leaves_while_metrics_are_made_takes_them_from_nobody(house: House) -> None:
+    async def check() -> None:
+        first, second = (asyncio.create_task(ask(house._door, "/metrics", method="GET", headers=())) for _ in range(2))
+        await asyncio.sleep(0.01)
+        first.cancel()
+        assert (await second).body == b"metric 1\n"
+
+    asyncio.run(check())

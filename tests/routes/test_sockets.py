@@ -14,14 +14,16 @@ from routes.door import request_id_var
 from routes.open_socket import GOING_AWAY, MAX_WAITING_BYTES, TOO_SLOW
 from routes.room import Endpoint, Room
 from routes.shares import RouteClass
-from routes.sockets import Sockets, topic_of
+from routes.sockets import Sockets
 from schemas import PredictRequest
 from tests.fakes.served import REQUEST
 from tests.fakes.waiting import eventually, run
 from tests.fakes.websocket import FakeSocket
 from trading.errors import InvalidField, QueueFull, UnknownSymbol
+from trading.topics import topic_of
 
 PATH = "/ws/predictions/user123"
+KEYED = "f" * 32
 MESSAGE = {"symbol": REQUEST["symbol"], "signal_data": REQUEST["signal_data"]}
 
 
@@ -44,7 +46,9 @@ class Case:
         errors |= {"FULL": QueueFull(), "BUG": ValueError("secret")}
         if (error := errors.get(fields["symbol"])) is not None:
             raise error
-        decision = {"request_id": request_id_var.get(), "user_id": fields["user_id"], "action": "BUY"}
+        # As wiring.once: the decision on a keyed request has an id of its key's.
+        request_id = request_id_var.get() if fields["idempotency_key"] is None else KEYED
+        decision = {"request_id": request_id, "user_id": fields["user_id"], "action": "BUY"}
         self.publish(decision)
         return decision
 
@@ -71,6 +75,55 @@ def test_a_message_is_answered_once_on_its_socket_and_pushed_to_the_users_others
             assert pushed["decision"]["user_id"] == "user123"
             assert (len(asking.frames()), third.frames()) == (1, [])
             assert [fields["user_id"] for fields in case.asked] == ["user123"]
+
+    run(check())
+
+
+def test_a_keyed_message_is_answered_once_on_its_socket_too() -> None:
+    async def check() -> None:
+        case = Case()
+        async with case.socket() as asking, case.socket() as other:
+            asking.say(MESSAGE | {"idempotency_key": "mine"})
+            assert (await asking.hear())["origin"] == "request"
+            assert (await other.hear())["decision"]["request_id"] == KEYED
+            # Another worker that made the same answer may be heard later than the store.
+            case.publish({"request_id": KEYED, "user_id": "user123", "action": "BUY"})
+            case.publish(decision())
+            assert (await asking.hear())["decision"] == decision()
+            assert len(asking.frames()) == 2
+
+    run(check())
+
+
+def test_what_is_pushed_while_a_message_is_answered_comes_after_the_answer() -> None:
+    async def check() -> None:
+        case = Case()
+        async with case.socket() as socket:
+            case.goes_on.clear()
+            socket.say(MESSAGE)
+            await eventually(lambda: case.asked)
+            case.publish(decision())
+            await asyncio.sleep(0.05)
+            assert socket.frames() == []
+            case.goes_on.set()
+            assert [(await socket.hear())["origin"] for _ in range(2)] == ["request", "push"]
+
+    run(check())
+
+
+def test_a_long_answer_holds_back_no_more_than_may_wait() -> None:
+    async def check() -> None:
+        case = Case()
+        async with case.socket() as socket:
+            case.goes_on.clear()
+            socket.say(MESSAGE)
+            await eventually(lambda: case.asked)
+            for number in range(200):
+                case.publish(decision(number, size=1000))
+                await asyncio.sleep(0)
+            case.goes_on.set()
+            await eventually(lambda: len(socket.frames()) == 201)
+            assert socket.closed_with is None
 
     run(check())
 

@@ -1,6 +1,7 @@
 """A decision always comes, says who made it, and never trades on what is not known."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 
 import pytest
@@ -19,7 +20,7 @@ from tests.fakes.advisers import (
     view,
 )
 from trading.agents import ENSEMBLE, Agent, AgentState
-from trading.desk import Advisers, Desk, Policies
+from trading.desk import AGENT_MAX_AGE_S, Advisers, Desk, Policies
 from trading.errors import (
     FeaturesMissing,
     FeaturesWarmingUp,
@@ -57,12 +58,13 @@ def decide(
     step_s: float = 0.0,
     owned: Agent | None = None,
     loaded: Mapping[str, Policy] | None = None,
+    known_for_s: float = 0.25,
 ) -> Decision:
     features: Features = FakeFeatures(market or view())
     assigner: Assigner = FakeAssigner(arm)
     book: Recorder = recorder or FakeRecorder()
     clock = ticking(step_s)
-    agents: Agents = FakeAgents({} if owned is None else {owned.user_id: owned})
+    agents: Agents = FakeAgents({} if owned is None else {owned.user_id: owned}, known_for_s)
     policies: Policies = FakePolicies(rl or FakePolicy("rl"), loaded or {})
     desk = Desk(
         features=features,
@@ -269,3 +271,17 @@ def test_a_clipped_target_fails_a_threshold_as_it_has_no_confidence() -> None:
     sure = FakePolicy("mine", target=1.5, confidence=0.99)
     decision = decide(signal(), owned=agent(model_type="mine", confidence_threshold=0.1), loaded={"mine": sure})
     assert decision.blocked_by == (BlockReason.UNCALIBRATED,)
+
+
+@pytest.mark.parametrize(
+    ("known_for_s", "stale"), [(AGENT_MAX_AGE_S, False), (AGENT_MAX_AGE_S + 0.1, True), (math.inf, True)]
+)
+def test_nothing_is_traded_for_an_agent_that_may_have_been_stopped_since(known_for_s: float, stale: bool) -> None:
+    decision = decide(signal(), owned=agent(), loaded={ENSEMBLE: FakePolicy("crowd")}, known_for_s=known_for_s)
+    assert decision.blocked_by == ((BlockReason.STALE_STATE,) if stale else ())
+    assert (decision.action, decision.agent_stale, decision.should_trade) == (Action.BUY, stale, not stale)
+
+
+def test_who_has_no_agent_does_not_depend_on_what_is_known_of_agents() -> None:
+    decision = decide(signal(), known_for_s=math.inf)
+    assert (decision.agent_stale, decision.should_trade) == (False, True)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.advisers import NOON_S, agent, signal, view
 from trading.agents import Agent, AgentState
-from trading.gate import Limits, Move, judge
+from trading.gate import KnownAgent, Limits, Move, judge
 from trading.vocabulary import Arm, BlockReason, MarketView, Quote, Signal
 
 LIMITS = Limits(signal_max_age_s=60.0, max_price_gap=0.05)
@@ -14,9 +14,15 @@ BUY = Move(served_arm=Arm.RL, confidence=0.6, position_exposure=0.0, target_expo
 
 
 def judged(
-    move: Move = BUY, owned: Agent | None = None, asked: Signal | None = None, market: MarketView | None = None
+    move: Move = BUY,
+    owned: Agent | None = None,
+    asked: Signal | None = None,
+    market: MarketView | None = None,
+    *,
+    stale: bool = False,
 ) -> tuple[BlockReason, ...]:
-    return judge(asked or signal(), market or view(), owned, move, LIMITS, wall_s=NOON_S)
+    known = KnownAgent(agent=owned, stale=stale)
+    return judge(asked or signal(), market or view(), known, move, LIMITS, wall_s=NOON_S)
 
 
 @pytest.mark.parametrize("move", [BUY, replace(BUY, confidence=None), replace(BUY, served_arm=Arm.FALLBACK)])
@@ -78,10 +84,11 @@ def test_an_agent_with_symbols_trades_those_only(symbols: tuple[str, ...], reaso
 def test_every_reason_is_named_at_once_and_once() -> None:
     owned = agent(AgentState.PAUSED, symbols=("ETH",), confidence_threshold=0.9)
     asked = signal(sent_at_s=NOON_S - 61.0, quote=Quote(price=50.0, bid=None, ask=None, at_s=NOON_S - 61.0))
-    assert judged(BUY, owned, asked, view(ended=True)) == (
+    assert judged(BUY, owned, asked, view(ended=True), stale=True) == (
         BlockReason.MARKET_ENDED,
         BlockReason.STALE_SIGNAL,
         BlockReason.PRICE_MISMATCH,
+        BlockReason.STALE_STATE,
         BlockReason.AGENT_PAUSED,
         BlockReason.SYMBOL_NOT_ALLOWED,
         BlockReason.LOW_CONFIDENCE,
@@ -89,4 +96,5 @@ def test_every_reason_is_named_at_once_and_once() -> None:
 
 
 def test_a_market_that_is_not_known_has_stale_data() -> None:
-    assert judge(signal(), None, None, BUY, LIMITS, wall_s=NOON_S) == (BlockReason.STALE_DATA,)
+    nobody = KnownAgent(agent=None, stale=False)
+    assert judge(signal(), None, nobody, BUY, LIMITS, wall_s=NOON_S) == (BlockReason.STALE_DATA,)

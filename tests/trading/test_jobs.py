@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from routes.errors import ERRORS
 from tests.fakes.jobs import START, job
 from trading.jobs import (
     MOVES,
@@ -97,3 +98,8 @@ def test_under_that_load_the_low_priority_is_run_too() -> None:
     waits = waits_by_priority((1, 2, 3), every_s=0.008, service_s=0.01, timeout_s=5.0)
 
     assert len(waits[3]) > 1_000
+
+
+def test_a_failure_of_ours_is_said_as_the_wire_says_it() -> None:
+    problem = PROBLEMS[JobStatus.FAILED]
+    assert ERRORS[problem.code][1] == problem.message

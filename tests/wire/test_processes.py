@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.processes import BODY, Clients, Running, children, lives, running, wait_until
-from tests.fakes.served import REQUEST
+from tests.fakes.served import REQUEST, ROOT, environment, free_port, serve_command
 
 HEAD = (
     b"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -150,10 +151,40 @@ def test_an_end_among_replacements_is_not_forgotten(house: Running) -> None:
         os.kill(pid, signal.SIGKILL)
     time.sleep(0.3)
     house.process.terminate()
-    assert house.process.wait(timeout=22) == 0
+    assert house.process.wait(timeout=8) == 0
 
 
-def test_what_a_killed_worker_counted_stays_counted_and_its_files_go(house: Running, tmp_path: Path) -> None:
+def metric_folder(pid: int) -> Path:
+    """Where a worker counts."""
+    variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    (folder,) = (value for value in variables if value.startswith(b"PROMETHEUS_MULTIPROC_DIR="))
+    return Path(folder.decode().partition("=")[2])
+
+
+def test_a_second_start_that_is_refused_takes_nothing_from_the_first(house: Running) -> None:
+    folder = metric_folder(house.worker_pids()[0])
+    before = set(folder.glob("*.db"))
+    assert before
+    refused = subprocess.run(
+        serve_command(),
+        cwd=ROOT,
+        env=environment(house.service.data_dir.parent, free_port(), {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (refused.returncode, "in use by process" in refused.stderr + refused.stdout) == (1, True)
+    assert before <= set(folder.glob("*.db"))
+    assert house.service.get("/metrics").status == 200
+    house.process.terminate()
+    house.process.wait(timeout=22)
+    assert not folder.exists()
+
+
+def test_what_a_killed_worker_counted_stays_counted_and_its_files_go(house: Running) -> None:
+    folder = metric_folder(house.worker_pids()[0])
+
     def total() -> float:
         text = house.service.get("/api/v1/metrics/prometheus").body.decode()
         rows = [line for line in text.splitlines() if line.startswith("rl_service_predictions_total{")]
@@ -166,6 +197,6 @@ def test_what_a_killed_worker_counted_stays_counted_and_its_files_go(house: Runn
         before = set(house.worker_pids())
         os.kill(min(before), signal.SIGKILL)
         wait_until(lambda: replaced(house, min(before), before), 20)  # noqa: B023 - used at once
-        names = [path.name for path in (tmp_path / "bentoml/prometheus_multiproc_dir").glob(f"*_{min(before)}.db")]
+        names = [path.name for path in folder.glob(f"*_{min(before)}.db")]
         assert names == []
         assert total() == 40

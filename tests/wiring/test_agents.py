@@ -174,7 +174,7 @@ def test_a_new_agent_has_done_nothing_yet(tmp_path: Path) -> None:
 
 
 async def journal(connection: AsyncConnection) -> None:
-    row = {"user_id": "a", "predictions": 7, "errors": 2, "last_activity": NOON_S + 5.0}
+    row = {"user_id": "a", "since": NOON_S, "predictions": 7, "errors": 2, "last_activity": NOON_S + 5.0}
     await connection.execute(insert(agent_activity).values(row))
 
 

@@ -82,3 +82,9 @@ def test_a_new_board_removes_those_of_dead_supervisors_only(tmp_path: Path) -> N
     assert (tmp_path / "heartbeat-notes.txt").exists()
     board.remove()
     assert not board.path.exists()
+
+
+def test_a_board_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OperatorNeeded, match="file"):
+        create_board(tmp_path / "file", 1)

@@ -33,17 +33,24 @@ class Maker:
 
     def __init__(self, *, held: bool = False) -> None:
         self.ids: list[str] = []
+        self.left_s: list[float] = []
+        self.kept: list[str] = []
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
         if not held:
             self.go.set()
 
-    async def __call__(self, decision_id: str) -> Made:
+    async def __call__(self, decision_id: str, left_s: float) -> Made:
         self.ids.append(decision_id)
+        self.left_s.append(left_s)
         self.begun.set()
         await self.go.wait()
         answer = f'{{"run":{len(self.ids)}}}'.encode()
-        return Made(answer=answer, along=lambda connection: note(connection, frozenset({decision_id})))
+        return Made(
+            answer=answer,
+            along=lambda connection: note(connection, frozenset({decision_id})),
+            kept=lambda: self.kept.append(decision_id),
+        )
 
 
 @asynccontextmanager
@@ -72,6 +79,7 @@ def test_a_hundred_parallel_requests_over_two_processes_are_one_run(location: Lo
             assert len(maker.ids) == 1
             assert await store.read(noted) == maker.ids
             assert sum(once.replayed for once in onces) == 99
+            assert maker.kept == maker.ids
 
     asyncio.run(main())
 
@@ -127,7 +135,7 @@ def test_an_error_frees_the_key_for_whoever_waits(location: Location) -> None:
     async def main() -> None:
         begun, go = asyncio.Event(), asyncio.Event()
 
-        async def refuse(_: str) -> Made:
+        async def refuse(_: str, left_s: float) -> Made:
             begun.set()
             await go.wait()
             raise UnknownSymbol("NOPE")
@@ -158,7 +166,7 @@ def test_a_caller_that_is_gone_leaves_an_answer(location: Location) -> None:
             maker.go.set()
             await onces[0].drain()
             assert await onces[0].run(REQUEST, Maker(), within_s=5.0) == b'{"run":1}'
-            assert await store.read(noted) == maker.ids
+            assert await store.read(noted) == maker.ids == maker.kept
 
     asyncio.run(main())
 
@@ -174,7 +182,8 @@ def test_who_was_held_up_past_its_lease_gives_the_answer_of_who_took_over(locati
             second = await onces[1].run(REQUEST, quick, within_s=60.0)
             slow.go.set()
             assert await first == second
-            assert slow.ids == quick.ids
+            assert slow.ids == quick.ids == quick.kept
+            assert slow.kept == []
             assert await store.read(noted) == quick.ids
 
     asyncio.run(main())
@@ -241,5 +250,52 @@ def test_without_a_store_nothing_is_run(tmp_path: Path) -> None:
             with pytest.raises(StoreUnavailable):
                 await onces[0].run(REQUEST, maker, within_s=5.0)
         assert maker.ids == []
+
+    asyncio.run(main())
+
+
+def test_who_takes_over_has_what_is_left_of_its_time(location: Location) -> None:
+    async def main() -> None:
+        clock = HandClock()
+        held, quick = Maker(held=True), Maker()
+        async with processes(location, 2, now=clock) as (onces, _):
+            first = asyncio.create_task(onces[0].run(REQUEST, held, within_s=60.0))
+            await held.begun.wait()
+            second = asyncio.create_task(onces[1].run(REQUEST, quick, within_s=LEASE_S + 1.5))
+            await asyncio.sleep(0.1)
+            clock.go(LEASE_S)
+            await second
+            assert (held.left_s, quick.left_s) == ([60.0], [pytest.approx(1.5)])
+            held.go.set()
+            await first
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_came_in_the_last_pause_is_given(location: Location) -> None:
+    async def main() -> None:
+        clock = HandClock()
+        maker = Maker(held=True)
+        async with processes(location, 2, now=clock, bus=FakeBus(deaf=True)) as (onces, _):
+            first = asyncio.create_task(onces[0].run(REQUEST, maker, within_s=60.0))
+            await maker.begun.wait()
+            second = asyncio.create_task(onces[1].run(REQUEST, Maker(), within_s=2.0))
+            await asyncio.sleep(0.3)
+            maker.go.set()
+            await first
+            clock.go(2.5)
+            assert await second == b'{"run":1}'
+
+    asyncio.run(main())
+
+
+def test_what_was_answered_is_found_without_being_made(location: Location) -> None:
+    async def main() -> None:
+        async with processes(location, 1) as (onces, _):
+            assert await onces[0].replay(REQUEST) is None
+            await onces[0].run(REQUEST, Maker(), within_s=5.0)
+            assert await onces[0].replay(REQUEST) == b'{"run":1}'
+            with pytest.raises(KeyReused):
+                await onces[0].replay(replace(REQUEST, content=b"other"))
 
     asyncio.run(main())

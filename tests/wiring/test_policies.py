@@ -60,12 +60,13 @@ class House:
         self.models.refresh()
         kept: Policies = (served := ServedPolicies(self.live, self.models, process))
         assert kept is served
+        asyncio.run(served.switch())
         return served
 
     def follow(self, policies: ServedPolicies) -> None:
         """What a worker does a few times a second."""
         if self.models.refresh():
-            policies.switch()
+            asyncio.run(policies.switch())
 
 
 def advise(policies: ServedPolicies, model_type: str | None = None) -> Advice:
@@ -114,7 +115,7 @@ def test_another_active_model_advises_after_the_switch(tmp_path: Path) -> None:
     house.wanted = "flat"
     house.models.refresh()
     assert advise(policies).model == "long"
-    policies.switch()
+    asyncio.run(policies.switch())
     assert (advise(policies).model, advise(policies).target_exposure) == ("flat", 0.0)
 
 
@@ -164,3 +165,19 @@ def test_the_same_question_to_the_same_model_is_asked_once_also_over_a_switch(tm
     house.named.add("flat")
     house.follow(policies)
     assert (advise(policies).cached, advise(policies, "flat").cached, elsewhere.calls) == (True, False, 2)
+
+
+def test_those_before_advise_until_the_new_ones_features_are_warm(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    policies = house.policies()
+    house.wanted = "other"
+    house.models.refresh()
+
+    async def switch() -> list[str]:
+        switching = asyncio.create_task(policies.switch())
+        await asyncio.sleep(0)
+        meanwhile = await policies.of(None).advise("BTC", READING, 0.0, budget_s=5.0)  # type: ignore[union-attr]
+        await switching
+        return [meanwhile.model, (await policies.of(None).advise("BTC", READING, 0.0, budget_s=5.0)).model]  # type: ignore[union-attr]
+
+    assert asyncio.run(switch()) == ["long", "other"]

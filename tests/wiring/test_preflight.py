@@ -1,6 +1,8 @@
 """What is refused before any worker starts, what is only reported, and what stays claimed."""
 
+import resource
 import sqlite3
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from adapters.store.clocks import open_clock
+from tests.conftest import skip_or_fail
 from tests.fakes.settings import ohlcv_file, settings
 from trading.errors import BundleRefused, OperatorNeeded, StoreRefused
 from wiring.markets import MARKETS
-from wiring.preflight import preflight
+from wiring.preflight import allow_files, file_system, preflight
 from wiring.stores import find_store, tell
 
 START = datetime(2023, 1, 1, tzinfo=UTC)
@@ -72,7 +75,36 @@ def test_a_whole_log_is_not_reported(tmp_path: Path, caplog: pytest.LogCaptureFi
     found = settings(tmp_path)
     for _ in range(2):
         preflight(found).release()
-    assert caplog.text == ""
+    assert "transaction" not in caplog.text
+
+
+def test_a_folder_in_memory_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    memory = Path("/dev/shm")  # noqa: S108 - the memory that every Linux has, no place for temporary files
+    if file_system(memory) != "tmpfs":
+        skip_or_fail(f"{memory} is no tmpfs here")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        preflight(settings(Path(folder))).release()
+    assert "DATA_DIR" in caplog.text
+    assert "is in memory" in caplog.text
+
+
+def test_a_folder_on_a_disk_is_on_none_in_memory() -> None:
+    assert file_system(Path(__file__).parent) not in ("", "tmpfs")
+
+
+@pytest.mark.parametrize(("needed", "told"), [(10, False), (2**62, True)])
+def test_as_many_files_as_allowed_may_be_opened_and_too_few_are_reported(
+    caplog: pytest.LogCaptureFixture, needed: int, told: bool
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(200, before[1]), before[1]))
+    try:
+        allow_files(needed)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert soft == hard
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert ("MAX_SOCKETS" in caplog.text) is told
 
 
 def test_a_model_that_is_not_there_stops_the_start(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.boot import boot_clock
 from adapters.store.engine import Location, Store
@@ -16,7 +18,7 @@ from tests.fakes.decisions import DECISION
 from tests.fakes.journals import journalling, rows_of
 from tests.fakes.stores import STORES, running
 from tests.fakes.waiting import eventually
-from trading.errors import IllegalChange, NotFound, QueueFull, UnknownSymbol
+from trading.errors import IllegalChange, NotFound, QueueFull, StoreUnavailable, TooManyWait, UnknownSymbol
 from trading.jobs import Problem
 from trading.vocabulary import Decision
 from wiring.job_runner import Surroundings
@@ -40,6 +42,9 @@ class Office:
     announced: list[str] = field(default_factory=list)
     budgets_s: list[float] = field(default_factory=list)
     error: Exception | None = None
+    # What becomes of the first decision.
+    spoil: Callable[[Decision], Decision] = lambda decision: decision
+    first_action: object = "BUY"
 
     async def decide(self, request: str, *, request_id: str, budget_s: float) -> tuple[Decision, Mapping[str, object]]:
         assert request == REQUEST
@@ -48,7 +53,10 @@ class Office:
         await self.open.wait()
         if self.error is not None:
             raise self.error
-        return replace(DECISION, request_id=request_id), {"request_id": request_id, "action": "BUY"}
+        decision, action = replace(DECISION, request_id=request_id), self.first_action
+        if request_id != self.begun[0]:
+            return decision, {"request_id": request_id, "action": "BUY"}
+        return self.spoil(decision), {"request_id": request_id, "action": action}
 
     def announce(self, decision: Decision, body: Mapping[str, object]) -> None:
         assert decision.request_id == body["request_id"]
@@ -237,15 +245,18 @@ def test_a_poll_ends_with_its_time(location: Location, tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_without_a_place_to_wait_a_poll_is_answered_at_once(location: Location, tmp_path: Path) -> None:
+def test_without_a_place_to_wait_a_poll_is_refused_and_an_end_is_told(location: Location, tmp_path: Path) -> None:
     async def main() -> None:
         async with place(location, tmp_path, closed=True, max_polls=1) as here:
             job_id = await here.accept()
             waiting = asyncio.create_task(here.queue.result(job_id, timeout_s=PATIENCE_S))
             await eventually(lambda: here.bus.wanted(f"job:{job_id}"))
-            assert (await here.queue.result(job_id, timeout_s=PATIENCE_S))[1] is False
+            with pytest.raises(TooManyWait):
+                await here.queue.result(job_id, timeout_s=PATIENCE_S)
+            assert (await here.queue.result(job_id, timeout_s=0.0))[1] is False
             here.office.open.set()
             assert (await waiting)[1] is True
+            assert (await here.queue.result(job_id, timeout_s=PATIENCE_S))[1] is True
 
     asyncio.run(main())
 
@@ -353,3 +364,100 @@ def test_a_decision_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
             assert await journal(here.stores[0]) == [job_id]
 
     asyncio.run(main(STORES["sqlite"](tmp_path)))
+
+
+async def ends_of_a_bad_one_and_others(here: Place) -> tuple[dict[str, object], list[object]]:
+    """The first of several that end together, and the status of the others."""
+    bad = await here.accept()
+    await eventually(lambda: here.office.begun)
+    others = [await here.accept() for _ in range(3)]
+    await eventually(lambda: len(here.office.begun) == 4)
+    here.office.open.set()
+    end = await here.end(bad)
+    statuses = [(await here.end(other))["status"] for other in others]
+    assert await journal(here.stores[0]) == sorted(others) == sorted(here.office.announced)
+    await eventually(lambda: here.queue.held == 0)
+    assert not any(task.done() for task in here.queue.tasks)
+    return end, statuses
+
+
+def test_an_answer_that_is_no_json_is_a_failure_of_its_own(location: Location, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with place(location, tmp_path, closed=True) as here:
+            here.office.first_action = float("nan")
+            end, others = await ends_of_a_bad_one_and_others(here)
+            assert (end["status"], end["error"]) == ("FAILED", {"code": "ValueError", "message": "why"})
+            assert others == ["DONE"] * 3
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda decision: replace(decision, signal=None),
+        lambda decision: replace(decision, signal=replace(decision.signal, user_id=None)),
+    ],
+    ids=["no row can be made", "the store refuses the row"],
+)
+def test_a_decision_that_cannot_be_written_is_a_failure_of_its_own(
+    location: Location, tmp_path: Path, spoil: Callable[[Decision], Decision]
+) -> None:
+    async def main() -> None:
+        async with place(location, tmp_path, closed=True) as here:
+            here.office.spoil = spoil
+            end, others = await ends_of_a_bad_one_and_others(here)
+            assert end["status"] == "FAILED"
+            assert end["error"] == {
+                "code": "internal",
+                "message": "An error of ours; it is logged under the request id.",
+            }
+            assert others == ["DONE"] * 3
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def locked(location: Location, job_id: str) -> AsyncIterator[None]:
+    """The row of a job locked by another process, as while that one cancels it."""
+    locks, go = asyncio.Event(), asyncio.Event()
+
+    async def lock(connection: AsyncConnection) -> None:
+        await connection.execute(text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": job_id})
+        locks.set()
+        await go.wait()
+
+    async with running(location) as other:
+        holding = asyncio.create_task(other.write(lock))
+        await locks.wait()
+        try:
+            yield
+        finally:
+            go.set()
+            await holding
+
+
+def test_an_end_that_finds_its_row_locked_is_written_later(tmp_path: Path) -> None:
+    async def main(location: Location) -> None:
+        async with place(location, tmp_path, closed=True) as here:
+            job_id = await here.accept()
+            await eventually(lambda: here.office.begun)
+            async with locked(location, job_id):
+                here.office.open.set()
+                await asyncio.sleep(0.5)
+                assert here.queue.held == 1
+            assert (await here.end(job_id))["status"] == "DONE"
+            assert here.office.begun == await journal(here.stores[0]) == [job_id]
+
+    asyncio.run(main(STORES["postgresql"](tmp_path)))
+
+
+def test_a_cancel_that_finds_its_row_locked_says_that_it_may_have_happened_or_not(tmp_path: Path) -> None:
+    async def main(location: Location) -> None:
+        async with place(location, tmp_path, start=False) as here:
+            job_id = await here.accept()
+            async with locked(location, job_id):
+                with pytest.raises(StoreUnavailable):
+                    await here.queue.cancel(job_id)
+
+    asyncio.run(main(STORES["postgresql"](tmp_path)))

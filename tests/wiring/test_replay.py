@@ -92,6 +92,7 @@ def decide(
     known: Mapping[str, Agent] | None = None,
     market: FakeMarket | None = None,
     source: str = "fake",
+    known_for_s: float = 0.0,
 ) -> Decision:
     """What a desk with this bundle, or this policy, answers to a signal."""
     terms = agreed(setup, source).terms
@@ -102,7 +103,7 @@ def decide(
     desk = Desk(
         features=live,
         assigner=Experiment(key="default", salt="s", enabled=True, rl_share=terms.experiment_rl_share),
-        agents=FakeAgents(known or {}),
+        agents=FakeAgents(known or {}, known_for_s),
         advisers=Advisers(
             rl=FakePolicies(active, {"ensemble": active}),
             fallback=(FallbackRule(fallback_exposure=terms.fallback_exposure),),
@@ -232,6 +233,17 @@ def test_an_agents_threshold_is_judged_again(
     decision = decide(setup, signal(), bundle=bundle, known=known, source=source)
     assert (decision.action, decision.blocked_by) == (Action.BUY, blocked_by)
     journal(here, decision, agreed(setup, source))
+    assert replay(setup, "r1") == 0
+
+
+def test_what_was_blocked_as_the_agent_was_not_known_well_enough_is_blocked_again(
+    here: Location, setup: Settings
+) -> None:
+    decision = decide(
+        setup, signal(), bundle=calibrated(setup, (0.0, 0.0, 5.0)), known={"user123": agent()}, known_for_s=60
+    )
+    assert decision.blocked_by == (BlockReason.STALE_STATE,)
+    journal(here, decision, agreed(setup))
     assert replay(setup, "r1") == 0
 
 

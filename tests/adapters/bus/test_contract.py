@@ -40,6 +40,7 @@ async def started(make: Make) -> AsyncIterator[tuple[Bus, Bus]]:
     buses = [one() for one in make]
     for bus in buses:
         await bus.start()
+        bus.join(b"of one deployment")
     try:
         await meet(*buses)
         yield buses[0], buses[1]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import stat
@@ -16,6 +17,7 @@ import pytest
 
 from adapters.bus.local import MAX_WAITING_BYTES, LocalBus
 from tests.fakes.waiting import eventually, run
+from trading.errors import OperatorNeeded
 
 ROOT = Path(__file__).resolve().parents[3]
 TOPIC = "user:user123"
@@ -218,3 +220,35 @@ def test_a_listener_may_end_itself_while_it_is_told(tmp_path: Path) -> None:
     bus.publish(TOPIC, b"1")
     bus.publish(TOPIC, b"2")
     assert heard == [b"1", b"1", b"2"]
+
+
+def test_a_moment_without_free_descriptors_blinds_nobody_for_longer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def check() -> None:
+        async with bus_in(tmp_path) as bus, bus_in(tmp_path) as other:
+            heard: list[bytes] = []
+            bus.subscribe(TOPIC, heard.append)
+            await eventually(lambda: other.wanted(TOPIC))
+            limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+            try:
+                for sibling in tuple(bus._siblings.values()):
+                    sibling.transport.abort()
+                await asyncio.sleep(0.6)
+                assert not bus._siblings
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            await eventually(lambda: other.wanted(TOPIC))
+            other.publish(TOPIC, b"1")
+            await eventually(lambda: heard)
+            assert not any(task.done() for task in bus.tasks)
+
+    run(check())
+    assert caplog.text.count("new siblings are not found") <= 2  # once a bus
+
+
+def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OperatorNeeded, match="file"):
+        run(LocalBus(tmp_path / "file" / "run").start())

@@ -1,6 +1,7 @@
 """Replicas of several workers, and a Redis that is refused, black-holed or restarted. On a real server."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from adapters.bus.local import LocalBus
-from adapters.bus.redis import RedisBus
+from adapters.bus.redis import RedisBus, channel_of
+from adapters.redis_client import open_redis
 from tests.fakes.proxy import Mode, Proxy, proxied
 from tests.fakes.redis import RedisServer, redis_server
 from tests.fakes.waiting import eventually, run
 
 TOPIC = "user:user123"
 BACK_S = 5.0
+SECRET = b"of one deployment"
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +32,11 @@ def proxy(redis: RedisServer) -> Iterator[Proxy]:
         yield proxy
 
 
-async def open_bus(stack: AsyncExitStack, directory: Path, port: int) -> RedisBus:
+async def open_bus(stack: AsyncExitStack, directory: Path, port: int, secret: bytes = SECRET) -> RedisBus:
     bus = RedisBus(LocalBus(directory), f"redis://127.0.0.1:{port}/0")
     await bus.start()
     stack.push_async_callback(bus.stop)
+    bus.join(secret)
     return bus
 
 
@@ -153,9 +157,6 @@ def test_a_bus_that_stops_leaves_no_task_though_redis_is_gone(proxy: Proxy, tmp_
 
 
 def test_what_strangers_write_to_the_channel_is_ignored(redis: RedisServer, tmp_path: Path) -> None:
-    from adapters.bus.redis import CHANNEL
-    from adapters.redis_client import open_redis
-
     async def check() -> None:
         async with AsyncExitStack() as stack:
             here = await open_bus(stack, tmp_path / "a", redis.port)
@@ -165,9 +166,51 @@ def test_what_strangers_write_to_the_channel_is_ignored(redis: RedisServer, tmp_
             await eventually(lambda: here.connected and there.connected)
             async with open_redis(redis.url) as stranger:
                 for garbage in (b"", b"x" * 17, bytes(40), b"f" * 16 + b"\xff\xff", b"f" * 16 + b"\0\1\xff"):
-                    await stranger.publish(CHANNEL, garbage)
+                    await stranger.publish(channel_of(SECRET), garbage)
             here.publish(TOPIC, b"1")
             await eventually(lambda: heard)
             assert heard == [b"1"]
+
+    run(check())
+
+
+def test_deployments_that_share_a_redis_hear_nothing_of_each_other(redis: RedisServer, tmp_path: Path) -> None:
+    async def check() -> None:
+        async with AsyncExitStack() as stack:
+            here = await open_bus(stack, tmp_path / "a", redis.port)
+            replica = await open_bus(stack, tmp_path / "b", redis.port)
+            other = await open_bus(stack, tmp_path / "c", redis.port, b"of another")
+            heard: list[bytes] = []
+            other.subscribe(TOPIC, heard.append)
+            near: list[bytes] = []
+            replica.subscribe(TOPIC, near.append)
+            await eventually(lambda: here.connected and replica.connected and other.connected)
+            here.publish(TOPIC, b"1")
+            await eventually(lambda: near)
+            await asyncio.sleep(0.2)
+            assert heard == []
+
+    run(check())
+
+
+def test_a_connection_that_fails_as_it_is_left_ends_neither_listening_nor_the_stop(
+    proxy: Proxy, tmp_path: Path
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise OSError("the connection cannot even be left")
+
+    async def check() -> None:
+        bus = RedisBus(LocalBus(tmp_path), f"redis://127.0.0.1:{proxy.port}/0")
+        await bus.start()
+        bus.join(SECRET)
+        await eventually(lambda: bus.connected)
+        assert bus._redis is not None
+        bus._redis.connection_pool.disconnect = bus._redis.aclose = fail  # type: ignore[method-assign]
+        await asyncio.to_thread(proxy.set, Mode.REFUSE)
+        await eventually(lambda: not bus.connected)
+        await asyncio.to_thread(proxy.set, Mode.PASS)
+        await eventually(lambda: bus.connected, within_s=BACK_S)
+        await bus.stop()
+        assert os.listdir(tmp_path) == []
 
     run(check())

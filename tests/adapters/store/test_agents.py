@@ -179,11 +179,12 @@ def test_an_agent_that_did_nothing_has_no_activity(location: Location) -> None:
 
 def test_what_an_agent_did_is_told(location: Location) -> None:
     async def did(connection: AsyncConnection) -> None:
-        values = {"user_id": "a", "predictions": 2**40, "errors": 3, "last_activity": 1_700_000_000.125}
+        values = {"user_id": "a", "since": 1.0, "predictions": 2**40, "errors": 3, "last_activity": 1_700_000_000.125}
         await connection.execute(insert(agent_activity).values(values))
 
     async def scenario() -> Activity:
         async with running(location) as store:
+            await begin(store, "a")
             await store.write(did)
             return await store.read(activity("a"))
 

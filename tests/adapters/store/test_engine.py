@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.engine import Location, Work, locate
+from adapters.store.failures import RefusedStatement
 from adapters.store.tables import secrets
 from tests.fakes.served import ROOT
 from tests.fakes.stores import running, sqlite
@@ -72,18 +73,68 @@ def test_writes_of_the_same_moment_share_a_transaction(location: Location) -> No
 
     async def scenario() -> list[str]:
         async with running(location) as store:
-            return await asyncio.gather(*(store.write(noted(f"{place:03}")) for place in range(150)))
+            return await asyncio.gather(*(store.write(noted(f"{place:03}")) for place in range(20)))
 
-    expected = [f"{place:03}" for place in range(150)]
+    expected = [f"{place:03}" for place in range(20)]
     assert asyncio.run(scenario()) == expected
     assert written(location) == expected
     assert len(set(transactions)) == 1
 
 
+def far_away(name: str, round_trips_s: float) -> Work[str]:
+    """A write that takes this long for its round trips."""
+
+    async def work(connection: AsyncConnection) -> str:
+        await asyncio.sleep(round_trips_s)
+        return await put(name)(connection)
+
+    return work
+
+
+def test_over_a_slow_network_fewer_writes_share_a_transaction_and_none_fails(location: Location) -> None:
+    async def scenario() -> list[str]:
+        async with running(location) as store:
+            writes = (store.write(far_away(f"{place:03}", 0.04), within_s=20) for place in range(70))
+            return await asyncio.gather(*writes)
+
+    assert asyncio.run(scenario()) == [f"{place:03}" for place in range(70)]
+
+
+def test_after_a_transaction_that_took_too_long_fewer_writes_share_one(location: Location) -> None:
+    async def scenario() -> list[str]:
+        async with running(location) as store:
+            writes = (store.write(far_away(f"first {place}", 0.1), within_s=20) for place in range(25))
+            outcomes = await asyncio.gather(*writes, return_exceptions=True)
+            assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+            await asyncio.sleep(0.6)
+            writes = (store.write(far_away(f"{place:03}", 0.1), within_s=20) for place in range(25))
+            return await asyncio.gather(*writes)
+
+    assert asyncio.run(scenario()) == [f"{place:03}" for place in range(25)]
+
+
+def test_a_quick_store_shares_a_transaction_among_ever_more_writes(location: Location) -> None:
+    transactions = []
+
+    def noted(name: str) -> Work[str]:
+        async def work(connection: AsyncConnection) -> str:
+            transactions.append(connection.get_transaction())
+            return await put(name)(connection)
+
+        return work
+
+    async def scenario() -> None:
+        async with running(location) as store:
+            await asyncio.gather(*(store.write(noted(f"{place:03}")) for place in range(175)))
+
+    asyncio.run(scenario())
+    assert len(set(transactions)) <= 5
+
+
 BAD_WRITES: dict[str, tuple[Callable[[], Work[object]], type[Exception]]] = {
-    "a row that is there already": (lambda: put("there"), StoreUnavailable),
-    "a row that breaks a rule": (lambda: put("none", None), StoreUnavailable),  # type: ignore[arg-type]
-    "a statement that makes no sense": (lambda: speak_nonsense, StoreUnavailable),
+    "a row that is there already": (lambda: put("there"), RefusedStatement),
+    "a row that breaks a rule": (lambda: put("none", None), RefusedStatement),  # type: ignore[arg-type]
+    "a statement that makes no sense": (lambda: speak_nonsense, RefusedStatement),
     "an error of ours": (lambda: find_nothing, NotFound),
     "a fault of ours": (lambda: stumble, KeyError),
 }
@@ -101,7 +152,7 @@ def test_a_write_that_fails_fails_alone(
             return [*outcomes, await store.write(put("c")), store.failure]
 
     a, failed, *others = asyncio.run(scenario())
-    assert isinstance(failed, expected)
+    assert type(failed) is expected
     assert [a, *others] == ["a", "b", "c", None]
     assert written(location) == ["a", "b", "c", "there"]
 

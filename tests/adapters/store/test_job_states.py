@@ -71,7 +71,7 @@ class Jobs(RuleBasedStateMachine):
             done(taken) if status is JobStatus.DONE else Ended(id=taken.id, epoch=taken.epoch, status=status, answer="")
         )
         journal = note if status is JobStatus.DONE else nothing
-        if self.do(finish([end], self.clock, journal)) and status is JobStatus.DONE:
+        if self.do(finish([end], self.clock, journal)).ended and status is JobStatus.DONE:
             self.done.add(taken.id)
 
     @rule(owner=OWNERS)

@@ -4,14 +4,17 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
+import asyncpg
 import pytest
 
 from adapters.store import jobs
 from adapters.store.engine import Location, Store
-from adapters.store.jobs import Ended, accept_one, cancel, depth, finish, renew, sweep, take
+from adapters.store.jobs import Ended, Finished, accept_one, cancel, depth, finish, renew, sweep, take
 from tests.fakes.jobs import HandClock, done, job, note, noted, read
-from tests.fakes.stores import running
+from tests.fakes.postgres import cluster
+from tests.fakes.stores import postgresql, running
 from trading.errors import NotFound, QueueFull
 from trading.jobs import LEASE_S, JobStatus
 
@@ -26,6 +29,11 @@ def within(location: Location, test: Callable[[Store], Awaitable[None]]) -> None
     asyncio.run(main())
 
 
+def ended(*ids: str) -> Finished:
+    """These ended, and nobody was in the way."""
+    return Finished(ended=frozenset(ids), busy=frozenset())
+
+
 def test_a_job_is_pending_until_taken_and_done_once_finished(location: Location) -> None:
     async def test(store: Store) -> None:
         clock, made = HandClock(), job()
@@ -37,7 +45,7 @@ def test_a_job_is_pending_until_taken_and_done_once_finished(location: Location)
         assert (await store.read(read(made.id))).status is JobStatus.RUNNING
 
         end = done(taken, 'a "quoted" \\ € 😀 text')
-        assert await store.write(finish([end], clock, note)) == {made.id}
+        assert await store.write(finish([end], clock, note)) == ended(made.id)
         stored = await store.read(read(made.id))
         assert (stored.status, stored.answer, stored.user_id) == (JobStatus.DONE, end.answer, "user123")
         assert await store.read(noted) == [made.id]
@@ -163,8 +171,8 @@ def test_a_job_whose_taker_is_gone_is_taken_again_and_the_first_taker_comes_too_
         (second,) = await store.write(take("other", 1, clock))
 
         assert second.epoch == first.epoch + 1
-        assert await store.write(finish([done(first, "late")], clock, note)) == frozenset()
-        assert await store.write(finish([done(second, "right")], clock, note)) == {second.id}
+        assert await store.write(finish([done(first, "late")], clock, note)) == ended()
+        assert await store.write(finish([done(second, "right")], clock, note)) == ended(second.id)
         assert (await store.read(read(second.id))).answer == done(second, "right").answer
         assert await store.read(noted) == [second.id]
 
@@ -179,7 +187,7 @@ def test_a_taker_that_returns_before_anybody_else_took_its_job_is_too_late_as_we
         clock.go(LEASE_S)
         await store.write(sweep(clock))
 
-        assert await store.write(finish([done(taken)], clock, note)) == frozenset()
+        assert await store.write(finish([done(taken)], clock, note)) == ended()
         assert await store.read(noted) == []
 
     within(location, test)
@@ -221,8 +229,8 @@ def test_finishing_again_says_the_same_and_writes_nothing(location: Location) ->
         (taken,) = await store.write(take("one", 1, clock))
         first = await store.write(finish([done(taken)], clock, note))
 
-        assert await store.write(finish([done(taken)], clock, note)) == first == {taken.id}
-        assert await store.write(finish([done(taken, "another")], clock, note)) == frozenset()
+        assert await store.write(finish([done(taken)], clock, note)) == first == ended(taken.id)
+        assert await store.write(finish([done(taken, "another")], clock, note)) == ended()
         assert await store.read(noted) == [taken.id]
 
     within(location, test)
@@ -237,7 +245,8 @@ def test_many_jobs_end_in_one_write_each_in_its_own_way(location: Location) -> N
         await store.write(cancel(third.id, clock))
         failed = Ended(id=second.id, epoch=second.epoch, status=JobStatus.FAILED, answer="{}")
 
-        assert await store.write(finish([done(first), failed, done(third)], clock, note)) == {first.id, second.id}
+        finished = await store.write(finish([done(first), failed, done(third)], clock, note))
+        assert finished == ended(first.id, second.id)
         assert [(await store.read(read(taken.id))).status for taken in (first, second, third)] == [
             JobStatus.DONE,
             JobStatus.FAILED,
@@ -299,13 +308,35 @@ def test_of_a_cancel_and_a_finish_at_once_exactly_one_holds(location: Location) 
                 *(one.write(finish([done(each)], clock, note)) for each in taken),
                 *(other.write(cancel(each.id, clock)) for each in reversed(taken)),
             )
-            finished: set[str] = set().union(*(out for out in outcomes if isinstance(out, frozenset)))
+            finished: set[str] = set().union(*(out.ended for out in outcomes if isinstance(out, Finished)))
             for each in taken:
                 expected = JobStatus.DONE if each.id in finished else JobStatus.CANCELLED
                 # A cancel that met the row while another transaction held it left it as it was.
                 found = (await one.read(read(each.id))).status
                 assert found is expected or (found is JobStatus.RUNNING and each.id not in finished)
             assert await one.read(noted) == sorted(finished)
+
+    asyncio.run(main())
+
+
+def test_a_job_that_somebody_else_is_changing_right_now_is_busy_and_can_be_ended_afterwards(tmp_path: Path) -> None:
+    location = postgresql(tmp_path)
+
+    async def main() -> None:
+        clock = HandClock()
+        async with running(location) as store:
+            await store.write(accept_one(job(), max_waiting=MANY))
+            (taken,) = await store.write(take("worker", 16, clock))
+            holder = await asyncpg.connect(cluster().url(str(location.url.database)))
+            held = holder.transaction()
+            await held.start()
+            await holder.execute("SELECT 1 FROM jobs FOR UPDATE")
+            busy = Finished(ended=frozenset(), busy=frozenset({taken.id}))
+            assert await store.write(finish([done(taken)], clock, note)) == busy
+            assert await store.read(noted) == []
+            await held.rollback()
+            assert await store.write(finish([done(taken)], clock, note)) == ended(taken.id)
+            await holder.close()
 
     asyncio.run(main())
 

@@ -12,12 +12,13 @@ from adapters.store import journal as journal_module
 from adapters.store.decisions import by_id
 from adapters.store.engine import Location
 from adapters.store.journal import MOST_QUEUED, Journal
+from adapters.store.journal_rows import Entry, ToRow, encode
 from adapters.store.records import decision_from
 from adapters.store.spool import Spool
 from tests.fakes.journals import START_S, decision, entry, insert, journalled, journalling, row, rows_of, start_agent
-from tests.fakes.stores import running
+from tests.fakes.stores import running, sqlite
 from tests.fakes.waiting import eventually, run
-from trading.vocabulary import FailureReason
+from trading.vocabulary import Decision, FailureReason
 
 
 def test_a_decision_is_read_back_as_it_was(location: Location, tmp_path: Path) -> None:
@@ -155,14 +156,88 @@ def test_a_keyed_answer_and_the_journal_share_a_transaction(location: Location, 
     run(main())
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_number_without_json_does_not_hold_up_its_batch(value: float, location: Location, tmp_path: Path) -> None:
+    odd = replace(decision(1), advice=replace(decision(1).advice, scores=(value,)))
+
     async def main() -> None:
         async with running(location) as store:
             async with journalling(store, tmp_path) as journal:
-                odd = replace(decision(1), advice=replace(decision(1).advice, scores=(value,)))
                 journal.add(odd, decided_at_s=START_S)
                 journal.add(decision(2), decided_at_s=START_S)
             assert await journalled(store) == [1, 2]
+            record = await by_id(store, odd.request_id)
+        assert record is not None
+        assert repr(decision_from(json.loads(record.document))) == repr(odd)
+
+    run(main())
+
+
+def without_a_symbol(number: int) -> ToRow:
+    """Rows of which this one breaks a rule of the table."""
+
+    def to_row(made: Decision, *, decided_at_s: float) -> dict[str, object]:
+        columns = row(made, decided_at_s=decided_at_s)
+        return columns | {"symbol": None} if int(made.request_id, 16) == number else columns
+
+    return to_row
+
+
+def test_a_decision_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
+    location: Location, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with running(location) as store:
+            journal = Journal(store, Spool(tmp_path / "spool"), to_row=without_a_symbol(5), pause_s=0.02)
+            await journal.start()
+            for number in range(20):
+                journal.add(decision(number), decided_at_s=START_S)
+            await eventually(lambda: journal.state(now_s=START_S).queued == 0)
+            assert await journalled(store) == [number for number in range(20) if number != 5]
+            state = journal.state(now_s=START_S)
+            assert (state.refused, state.dropped, state.away, state.spooled_bytes) == (1, 0, False, 0)
+            assert store.failure is None
+            await journal.stop()
+        (aside,) = (tmp_path / "spool").iterdir()
+        assert f"{5:032x}".encode() in aside.read_bytes()
+        assert aside.name in caplog.text
+
+    run(main())
+
+
+def test_a_refused_decision_in_the_spool_holds_up_no_other(location: Location, tmp_path: Path) -> None:
+    rows = [Entry(decision=decision(number), decided_at_s=START_S) for number in range(7)]
+    left = Spool(tmp_path / "spool")
+    left.append(encode(rows, without_a_symbol(3)).to_bytes())
+    left.close()
+
+    async def main() -> None:
+        async with running(location) as store, journalling(store, tmp_path) as journal:
+            await eventually(lambda: journal.state(now_s=START_S).refused == 1)
+            await eventually(lambda: list((tmp_path / "spool").glob("*.journal")) == [])
+            assert await journalled(store) == [0, 1, 2, 4, 5, 6]
+
+    run(main())
+
+
+def test_a_decision_that_cannot_be_written_down_is_counted_and_the_journal_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    location = sqlite(tmp_path)
+
+    async def main() -> None:
+        async with running(location) as store:
+            async with journalling(store, tmp_path) as journal:
+                for number in range(5):
+                    made = decision(number)
+                    odd = replace(made, market=object()) if number == 2 else made  # type: ignore[arg-type]
+                    journal.add(odd, decided_at_s=START_S)
+                await eventually(lambda: journal.state(now_s=START_S).queued == 0)
+                journal.add(decision(7), decided_at_s=START_S)
+                await eventually(lambda: journal.state(now_s=START_S).queued == 0)
+                assert not any(task.done() for task in journal.tasks)
+            assert await journalled(store) == [0, 1, 3, 4, 7]
+            assert journal.state(now_s=START_S).dropped == 1
+            assert f"{2:032x}" in caplog.text
 
     run(main())

@@ -122,6 +122,7 @@ DECISIONS = st.builds(
     blocked_by=st.lists(st.sampled_from(BlockReason), max_size=3).map(tuple),
     market=st.none() | VIEWS,
     agent=st.none() | AGENTS,
+    agent_stale=st.booleans(),
     judged_at_s=FLOATS,
 )
 SIMPLE = Decision(
@@ -145,6 +146,7 @@ SIMPLE = Decision(
     blocked_by=(),
     market=view(),
     agent=None,
+    agent_stale=False,
     judged_at_s=1.5,
 )
 CIRCUMSTANCES = Circumstances(

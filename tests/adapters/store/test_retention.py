@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert as insert_into
+from sqlalchemy import text
 
 from adapters.store import retention
 from adapters.store.engine import Location, Store
@@ -16,6 +17,7 @@ from adapters.store.tables import answers, jobs
 from tests.fakes.journals import decision, entry, insert, journalled, rows_of
 from tests.fakes.stores import running, sqlite
 from tests.fakes.waiting import run
+from trading.errors import StoreUnavailable
 from trading.vocabulary import Action, BlockReason
 
 DAY_S = 86_400.0
@@ -133,6 +135,35 @@ def test_answers_go_when_they_are_old_enough(location: Location) -> None:
             await store.write(lambda connection: connection.execute(insert_into(answers), rows))
             assert (await swept(store)).answers == 25
             assert await rows_of(store, "SELECT key FROM answers") == [("key99",)]
+
+    run(main())
+
+
+def test_an_answer_that_names_a_result_goes_with_the_result(location: Location) -> None:
+    day_ago = {"user_id": "amy", "key": "k", "fingerprint": "f", "epoch": 1, "created_at": NOW_S - DAY_S - 1}
+    rows = [day_ago | {"operation": operation} for operation in ("predict", "predict_async", "agents_start")]
+
+    async def main() -> None:
+        async with running(location) as store:
+            await store.write(lambda connection: connection.execute(insert_into(answers), rows))
+            assert (await swept(store)).answers == 1
+            left = await rows_of(store, "SELECT operation FROM answers ORDER BY operation")
+            assert left == [("agents_start",), ("predict",)]
+
+    run(main())
+
+
+def test_what_fails_for_one_kind_keeps_no_other_from_its_end(location: Location) -> None:
+    async def main() -> None:
+        async with running(location) as store:
+            rows = [job(number, NOW_S - DAY_S - 1) for number in range(3)]
+            await store.write(lambda connection: connection.execute(insert_into(jobs), rows))
+            await store.write(lambda connection: connection.execute(text("DROP TABLE decision_days")))
+            await insert(store, made(0, 5, BEFORE_MIDNIGHT_S))
+            with pytest.raises(StoreUnavailable):
+                await swept(store)
+            assert await rows_of(store, "SELECT count(*) FROM jobs") == [(0,)]
+            assert len(await journalled(store)) == 5
 
     run(main())
 

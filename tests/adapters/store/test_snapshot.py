@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import insert, update
@@ -9,13 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.agents import change_agent, config_text
 from adapters.store.choices import choose
-from adapters.store.engine import Location, Store
+from adapters.store.engine import Location, Store, Work
 from adapters.store.snapshot import CHUNK, SnapshotReader
 from adapters.store.tables import agents, snapshot_version
 from tests.fakes.agents import CONFIG
 from tests.fakes.stores import running
 from trading.agents import Agent, AgentCommand, AgentState, control, start
 from trading.errors import StoreUnavailable
+
+Result = TypeVar("Result")
 
 
 async def begin(store: Store, user_id: str, *, model_type: str = "ensemble") -> Agent:
@@ -139,6 +142,40 @@ def test_the_value_chosen_last_is_known_after_a_refresh(location: Location) -> N
             return seen
 
     assert asyncio.run(scenario()) == [None, '"ppo:1"', '"ppo:2"']
+
+
+class Held(Store):
+    """A store whose next read, once it has looked, is held back until told."""
+
+    def __init__(self, location: Location) -> None:
+        super().__init__(location)
+        self.looked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def read(self, work: Work[Result], *, within_s: float = 2.0) -> Result:
+        found = await super().read(work, within_s=within_s)
+        if not self.looked.is_set():
+            self.looked.set()
+            await self.go_on.wait()
+        return found
+
+
+def test_of_two_refreshes_at_once_the_older_look_puts_nothing_back(location: Location) -> None:
+    async def scenario() -> None:
+        store = Held(location)
+        await store.start()
+        snapshot = SnapshotReader(store)
+        await store.write(choose("model", '"old"'))
+        first = asyncio.create_task(snapshot.refresh())
+        await store.looked.wait()
+        await store.write(choose("model", '"new"'))
+        second = asyncio.create_task(snapshot.refresh())
+        await asyncio.wait({second}, timeout=0.2)
+        store.go_on.set()
+        await asyncio.gather(first, second)
+        assert snapshot.choice("model") == '"new"'
+        await store.stop()
+
+    asyncio.run(scenario())
 
 
 def test_more_agents_than_are_read_at_once_are_all_known(location: Location) -> None:

@@ -104,7 +104,7 @@ def test_a_file_cut_at_any_of_its_last_4096_bytes_opens_with_its_whole_batches(t
         assert emptied(heir) == batches[:whole], cut
 
 
-@pytest.mark.parametrize("tail", [b"\x00" * 4096, b"\xff" * 100, b"\x00\x00\x00\x03\x00\x00\x00\x00abc"])
+@pytest.mark.parametrize("tail", [b"\x00" * 4096, b"\xff" * 100, b"RLJ1\x00\x00\x00\x03\x00\x00\x00\x00abc"])
 def test_what_is_no_batch_is_cut_off_and_reported(
     tail: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -154,18 +154,66 @@ while (batch := kept.first()) is not None:
     print(batch[:1].decode())
     kept.take()
 """
-    assert run_python(code, str(tmp_path)).split() == ["refused", "1008", "a", "c"]
+    assert run_python(code, str(tmp_path)).split() == ["refused", "1012", "a", "c"]
+
+
+def damage(path: Path, offset: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\xee\xee")
+
+
+# Offsets in the second of three frames of 100 bytes: its batch, its length, its first bytes.
+@pytest.mark.parametrize("offset", [112 + 50, 112 + 4, 112])
+def test_a_damaged_batch_costs_no_other_one_and_its_file_is_kept(
+    offset: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    batches = [letter * 100 for letter in (b"a", b"b", b"c")]
+    for in_use in (True, False):
+        folder = tmp_path / str(in_use)
+        kept = spool(folder)
+        for batch in batches:
+            kept.append(batch)
+        whole = file_of(folder).stat().st_size
+        damage(file_of(folder), offset)
+        if not in_use:
+            kept.close()
+            kept = spool(folder)
+            kept.adopt()
+        assert emptied(kept) == [batches[0], batches[2]]
+        assert kept.torn == 1
+        kept.append(b"more")
+        assert emptied(kept) == [b"more"]
+        kept.close()
+        (left,) = folder.iterdir()
+        assert (left.suffix, left.stat().st_size) == (".damaged", whole)
+        assert left.name in caplog.text
+
+
+def test_what_another_version_wrote_is_kept_as_it_is(tmp_path: Path) -> None:
+    content = b"RLJ2" + b"\0" * 100
+    (tmp_path / "1-a.journal").write_bytes(content)
+    heir = spool(tmp_path)
+    heir.adopt()
+    assert heir.first() is None
+    assert heir.torn == 1
+    heir.close()
+    assert (tmp_path / "1-a.damaged").read_bytes() == content
 
 
 def test_a_file_that_somebody_else_cut_is_told_of_and_let_go(tmp_path: Path) -> None:
     kept = spool(tmp_path)
     kept.append(b"one")
     os.truncate(file_of(tmp_path), 5)
-    with pytest.raises(StoreUnavailable, match="damaged"):
-        kept.first()
     assert kept.first() is None
+    assert kept.torn == 1
     kept.append(b"two")
     assert emptied(kept) == [b"two"]
+
+
+def test_what_is_refused_is_kept_for_a_human(tmp_path: Path) -> None:
+    path = spool(tmp_path / "spool").set_aside(b"one")
+    assert (path.suffix, path.read_bytes()) == (".refused", b"one")
 
 
 def test_a_folder_that_cannot_be_made_is_told_of(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "agent_activity",
         sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("since", sa.Double(), nullable=False),
         sa.Column("predictions", sa.BigInteger(), nullable=False),
         sa.Column("errors", sa.BigInteger(), nullable=False),
         sa.Column("last_activity", sa.Double(), nullable=False),

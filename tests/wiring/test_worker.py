@@ -1,0 +1,125 @@
+"""A worker that starts, is told to end at any moment, and ends."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+from pydantic import SecretStr
+
+from adapters.store.schema import prepare
+from routes.errors import explain
+from settings import Settings
+from tests.fakes.served import free_port
+from tests.fakes.settings import settings
+from tests.fakes.waiting import eventually
+from wiring.life import STOP_S
+from wiring.observation import DoorCounts
+from wiring.runners import open_rule
+from wiring.stores import find_store
+from wiring.worker import Door, Worker
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Settings:
+    found = settings(tmp_path)
+    found.data_dir.mkdir()
+    prepare(find_store(found))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def another_process() -> Iterator[None]:
+    """There is one worker in a process, and one register of metrics: each here has its own."""
+    before = set(REGISTRY._collector_to_names)
+    yield
+    for collector in set(REGISTRY._collector_to_names) - before:
+        REGISTRY.unregister(collector)
+
+
+def made(setup: Settings, told: list[str] | None = None) -> Worker:
+    door = Door(explain=explain, counts=lambda: DoorCounts(sockets=0, refused={}))
+    return Worker(setup, open_rule(setup), door, end=lambda: told.append("end") if told is not None else None)
+
+
+def test_a_worker_starts_is_ready_and_ends_in_time(setup: Settings) -> None:
+    async def main() -> None:
+        worker = made(setup)
+        assert await worker.start()
+        assert (worker.not_ready(), worker.impaired()) == ([], [])
+        assert worker.drain()
+        began_s = time.monotonic()
+        await worker.stop()
+        assert time.monotonic() - began_s < STOP_S
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.01, 0.03, 0.1, 1.0])
+def test_who_is_told_to_end_at_any_moment_leaves_nothing_behind(setup: Settings, wait_s: float) -> None:
+    async def main() -> None:
+        worker = made(setup)
+        starting = asyncio.create_task(worker.start())
+        await asyncio.sleep(wait_s)
+        started = worker.drain()
+        assert await starting is started
+        await worker.stop()
+        await eventually(lambda: len(asyncio.all_tasks()) == 1)
+
+    asyncio.run(main())
+
+
+def test_who_waits_for_the_store_can_be_told_to_end(setup: Settings) -> None:
+    async def main() -> None:
+        worker = made(
+            setup.model_copy(update={"database_url": SecretStr(f"postgresql://a:b@127.0.0.1:{free_port()}/c")})
+        )
+        starting = asyncio.create_task(worker.start())
+        await asyncio.sleep(0.5)
+        assert not starting.done()
+        assert not worker.drain()
+        assert await starting is False
+        await worker.stop()
+
+    asyncio.run(main())
+
+
+def test_who_was_told_before_the_start_does_not_start(setup: Settings) -> None:
+    async def main() -> None:
+        worker = made(setup)
+        assert not worker.drain()
+        assert not await worker.start()
+        await worker.stop()
+
+    asyncio.run(main())
+
+
+def test_a_worker_without_one_of_its_loops_is_not_ready_and_asks_to_be_ended(
+    setup: Settings,
+) -> None:
+    told: list[str] = []
+
+    async def main() -> None:
+        worker = made(setup, told)
+        await worker.start()
+        worker.queue.tasks[0].cancel()
+        await eventually(lambda: worker.not_ready() == ["queue"])
+        await eventually(lambda: told)
+        worker.drain()
+        await worker.stop()
+
+    asyncio.run(main())
+
+
+def test_a_worker_that_cannot_read_the_store_says_so(setup: Settings) -> None:
+    async def main() -> None:
+        worker = made(setup)
+        await worker.start()
+        worker.known._as_of_s -= 60.0
+        assert "store" in worker.impaired()
+        await worker.stop()
+
+    asyncio.run(main())
