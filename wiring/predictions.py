@@ -90,7 +90,6 @@ class Predictions:
         if key is None:
             self._require(params)
             return await queue.accept(request, user_id=user_id, priority=priority, timeout_s=timeout_s)
-
         body = await once.run_in_transaction(
             _keyed(PREDICT_ASYNC, params, key),
             lambda job_id: queue.acceptance(

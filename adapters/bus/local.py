@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -189,7 +190,7 @@ class LocalBus:
             self._interest.pop(topic, None)
 
 
-class _End(asyncio.Protocol):
+class _End(asyncio.Protocol, ABC):
     """One end of a connection to a sibling. Garbage ends this connection and nothing else."""
 
     transport: asyncio.Transport
@@ -208,8 +209,8 @@ class _End(asyncio.Protocol):
         except ValueError:
             self.transport.abort()
 
-    def _take(self, kind: Kind, body: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _take(self, kind: Kind, body: bytes) -> None: ...
 
 
 class _Listening(_End):
