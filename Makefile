@@ -7,10 +7,10 @@ export OMP_NUM_THREADS ?= 1
 # BentoML reports its use to its maker unless told not to.
 export BENTOML_DO_NOT_TRACK ?= True
 
-.PHONY: help serve test check fix bench train bento doctor lock clean
+.PHONY: help serve test check fix bench bench-against train bento doctor lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(VENV)/serve.done: deploy/serve.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo 'Python 3.11 is needed: make PYTHON=/path/to/python3.11 ...'; exit 1; }
@@ -46,6 +46,9 @@ fix: $(VENV)/dev.done ## put the style right
 
 bench: $(VENV)/dev.done $(VENV)/train.done ## compare with FastAPI + SB3, naive BentoML and a bare echo
 	$(BIN)/python -m benchmarks
+
+bench-against: $(VENV)/dev.done $(VENV)/train.done ## compare with another tree of the project: TREE=../before
+	$(BIN)/python -m benchmarks.against $(TREE)
 
 train: $(VENV)/train.done ## train the shipped bundles again (about 15 minutes)
 	$(BIN)/python -m rl_models train --data BTC=$${DATA:-../shared/data/crypto/BTCUSD_1h_2019-07_2022-02_raw.csv} \

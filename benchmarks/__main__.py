@@ -13,18 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.load import OpenLoop, capacity, open_loop
-from benchmarks.policy import NAME, write_policy
+from benchmarks.load import BODY, OpenLoop, capacity, open_loop
+from benchmarks.policy import settings
 from benchmarks.servers import SERVERS, Server, pin_load, running
-
-BODY = json.dumps(
-    {
-        "user_id": "user123",
-        "symbol": "BTC",
-        "signal_data": {"confidence": 0.85, "rsi": 65.0, "change_percent": 3.5, "volume": 1.5e9, "action": "BUY"},
-    }
-).encode()
-
 
 # Requests a second that the open loop sends on time on a busy core.
 OPEN_LOOP_MOST = 3000.0
@@ -50,17 +41,7 @@ def main() -> None:
     pin_load()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        environment = {
-            "BENCH_POLICY": str(write_policy(folder)),
-            "RL_MODELS_PATH": str(folder / "bundles"),
-            "RL_MODEL": NAME,
-            "RL_TRAFFIC_PERCENTAGE": "1.0",
-            "WORKERS": "1",
-            "HOST": "127.0.0.1",
-            "DATA_DIR": str(folder / "data"),
-            "BENTOML_HOME": str(folder / "bentoml"),
-            "BENTOML_DO_NOT_TRACK": "True",
-        }
+        environment = settings(folder)
         rows = [_measure(server, environment, arguments.rounds, arguments.seconds) for server in SERVERS]
     print(_table(rows))
     if arguments.json:

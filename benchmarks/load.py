@@ -1,6 +1,7 @@
 """Two kinds of load on one URL of this machine: as fast as it answers (wrk), and at a fixed rate (open loop)."""
 
 import asyncio
+import json
 import re
 import subprocess
 import tempfile
@@ -8,6 +9,13 @@ import time
 from dataclasses import dataclass
 
 PATH = "/api/v1/predict"
+BODY = json.dumps(
+    {
+        "user_id": "user123",
+        "symbol": "BTC",
+        "signal_data": {"confidence": 0.85, "rsi": 65.0, "change_percent": 3.5, "volume": 1.5e9, "action": "BUY"},
+    }
+).encode()
 CONNECTIONS = 16
 OPEN_CONNECTIONS = 64
 

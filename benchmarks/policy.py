@@ -34,3 +34,18 @@ def write_policy(folder: Path) -> Path:
     model = to_onnx(policy_network(policy), manifest.schema.size)
     write_bundle(folder / "bundles", replace(manifest, name=NAME), model)
     return path
+
+
+def settings(folder: Path) -> dict[str, str]:
+    """The environment in which every server of a comparison runs; its policy is written below `folder`."""
+    return {
+        "BENCH_POLICY": str(write_policy(folder)),
+        "RL_MODELS_PATH": str(folder / "bundles"),
+        "RL_MODEL": NAME,
+        "RL_TRAFFIC_PERCENTAGE": "1.0",
+        "WORKERS": "1",
+        "HOST": "127.0.0.1",
+        "DATA_DIR": str(folder / "data"),
+        "BENTOML_HOME": str(folder / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }

@@ -60,14 +60,19 @@ SERVERS = (
 
 
 @contextmanager
-def running(server: Server, environment: dict[str, str]) -> Iterator[tuple[int, Callable[[], float]]]:
-    """Start the server and wait until it answers; gives its port and a look at its memory. Ends it afterwards."""
+def running(
+    server: Server, environment: dict[str, str], *, root: Path = ROOT
+) -> Iterator[tuple[int, Callable[[], float]]]:
+    """Start the server of the tree at `root` and wait until it answers; ends it afterwards.
+
+    Gives its port and a look at its memory (MB).
+    """
     port = _free_port()
     command = ["taskset", "-c", str(SERVER_CORE), *(part.format(port=port) for part in server.command)]
     ours = {"PORT": str(port), "BENCH_PORT": str(port), "OMP_NUM_THREADS": "1", **environment}
     process = subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd=root,
         env=os.environ | ours,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
