@@ -12,6 +12,12 @@ ServiceError
 │   ├── StoreUnavailable
 │   ├── QueueFull
 │   ├── TooManyWait
+│   ├── UpstreamUnavailable
+│   │   ├── UpstreamRefused
+│   │   ├── UpstreamLimited
+│   │   ├── NotSent
+│   │   └── OutcomeUnknown
+│   ├── CannotAsk
 │   ├── NoMarketData
 │   ├── FeaturesWarmingUp
 │   ├── FeaturesMissing
@@ -89,6 +95,39 @@ class QueueFull(Unavailable):
 
 class TooManyWait(Unavailable):
     """As many callers wait for results as may wait."""
+
+
+class UpstreamUnavailable(Unavailable):
+    """A service beside us did not answer as it should: too late, not at all, or nonsense."""
+
+
+class UpstreamRefused(UpstreamUnavailable):
+    """It answered, and would not do it; that is no outage. `code` and the message are its own words, shortened."""
+
+    def __init__(self, code: str, message: str, *, status: int) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.status = status
+
+
+class UpstreamLimited(UpstreamUnavailable):
+    """It asks for fewer calls; `retry_after_s` is what it says, None when it does not."""
+
+    def __init__(self, retry_after_s: float | None) -> None:
+        super().__init__("too many calls")
+        self.retry_after_s = retry_after_s
+
+
+class NotSent(UpstreamUnavailable):
+    """Certainly no byte of the request left: the breaker is open, the budget is used up, nobody listens."""
+
+
+class OutcomeUnknown(UpstreamUnavailable):
+    """The request may have arrived, and what it did there is not known."""
+
+
+class CannotAsk(Unavailable):
+    """This venue cannot be asked what became of an order: a person has to look."""
 
 
 class NoMarketData(Unavailable):

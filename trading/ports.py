@@ -1,9 +1,11 @@
 """The edges of the process as small protocols, in the domain's words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from trading.agents import Agent
+from trading.orders import LotRules, OrderRequest, Receipt
 from trading.vocabulary import Advice, Assignment, Bar, Decision, MarketView, Reading
 
 
@@ -104,3 +106,33 @@ class Bus(Protocol):
 
     def publish(self, topic: str, message: bytes) -> None:
         """Send to everybody who listens. Never waits; a message that finds no room is dropped and counted."""
+
+
+class Broker(Protocol):
+    """A venue that takes market orders. `deadline_s` is the time a call may take, in seconds, everything included."""
+
+    @property
+    def name(self) -> str:
+        """What orders call this venue."""
+
+    @property
+    def tells_absence(self) -> bool:
+        """True when the venue can be asked by client order id, so that what it does not know was never placed."""
+
+    def rules(self, symbol: str) -> LotRules | None:
+        """What the venue takes in a symbol; None when it does not trade it."""
+
+    async def place(self, order: OrderRequest, *, deadline_s: float) -> Receipt:
+        """Send an order, once. A receipt of REJECTED is the venue's own refusal.
+
+        Raises NotSent when it is certain that no byte of it left, OutcomeUnknown for everything else that is no answer.
+        """
+
+    async def find(self, order: OrderRequest, venue_order_id: str | None, *, deadline_s: float) -> Receipt | None:
+        """What the venue says of an order now; None when it says it has none such.
+
+        Raises CannotAsk when this venue cannot tell, UpstreamUnavailable when it does not answer.
+        """
+
+    async def positions(self, *, deadline_s: float) -> Mapping[str, Decimal] | None:
+        """What the venue holds by our symbols, in base units; None when it does not tell. Raises UpstreamUnavailable."""

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from adapters.store.tables import METADATA
+from adapters.store.trading_tables import METADATA
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
 with context.begin_transaction():

@@ -1,0 +1,164 @@
+"""An order: the states it goes through, what was decided, and what the venue said of it.
+
+At most one order a decision, and it carries one client order id for ever: that is what makes sending safe.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from trading.agents import ExecutionMode
+from trading.boot import Moment
+from trading.vocabulary import Arm
+
+# Who sends an order holds it this long, and longer by saying so; then what became of it has to be found out.
+SENDER_LEASE_S = 5.0
+ZERO = Decimal(0)
+
+
+class Side(StrEnum):
+    """Which way an order goes."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """What a filled unit adds to the position."""
+        return 1 if self is Side.BUY else -1
+
+
+class OrderState(StrEnum):
+    """Where an order is. NEW is durable and has not left; SENDING may have left; UNKNOWN may be at the venue or not.
+
+    EXPIRED and BLOCKED have never left; REJECTED was refused by the venue, NOT_PLACED is proven not to be there.
+    """
+
+    NEW = "new"
+    SENDING = "sending"
+    OPEN = "open"
+    UNKNOWN = "unknown"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    BLOCKED = "blocked"
+    NOT_PLACED = "not_placed"
+
+    @property
+    def final(self) -> bool:
+        """True when nothing follows."""
+        return not MOVES[self]
+
+    @property
+    def working(self) -> bool:
+        """True while more of it may be filled: it counts as if it were filled."""
+        return self in (OrderState.NEW, OrderState.SENDING, OrderState.OPEN, OrderState.UNKNOWN)
+
+
+# From each state, what may follow. SENDING goes back to NEW only when its sender knows that no byte has left.
+MOVES: dict[OrderState, frozenset[OrderState]] = {
+    OrderState.NEW: frozenset({OrderState.SENDING, OrderState.EXPIRED, OrderState.BLOCKED}),
+    OrderState.SENDING: frozenset(
+        {
+            OrderState.NEW,
+            OrderState.OPEN,
+            OrderState.FILLED,
+            OrderState.CANCELED,
+            OrderState.REJECTED,
+            OrderState.UNKNOWN,
+            OrderState.EXPIRED,
+            OrderState.BLOCKED,
+        }
+    ),
+    OrderState.UNKNOWN: frozenset(
+        {OrderState.OPEN, OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.NOT_PLACED}
+    ),
+    OrderState.OPEN: frozenset({OrderState.OPEN, OrderState.FILLED, OrderState.CANCELED}),
+    OrderState.FILLED: frozenset(),
+    OrderState.CANCELED: frozenset(),
+    OrderState.REJECTED: frozenset(),
+    OrderState.EXPIRED: frozenset(),
+    OrderState.BLOCKED: frozenset(),
+    OrderState.NOT_PLACED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """What goes to a venue: a market order. `quantity` in units of the base asset, > 0, a multiple of the lot."""
+
+    client_order_id: str
+    user_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order as the store has it.
+
+    `reference_price` (quote currency) is that of the decision; `arm` is the one that decided; `reduces` when it brings
+    the position nearer to flat. It may leave until `deadline`, not later. `filled_quantity` and `fee` (quote currency)
+    add up over its fills, `average_price` is None before the first. `reason` says why it is where it is.
+    Wall times, Unix seconds.
+    """
+
+    request: OrderRequest
+    decision_id: str
+    reference_price: Decimal
+    mode: ExecutionMode
+    arm: Arm
+    reduces: bool
+    state: OrderState
+    reason: str | None
+    created_at_s: float
+    deadline: Moment
+    epoch: int
+    sent_at_s: float | None
+    venue: str
+    venue_order_id: str | None
+    filled_quantity: Decimal
+    average_price: Decimal | None
+    fee: Decimal
+    ended_at_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a venue says of one order: the whole of it so far, not what is new.
+
+    `state` is OPEN, FILLED, CANCELED or REJECTED. `average_price` and `fee` in quote currency; `fee` None when the
+    venue tells none. With REJECTED, `reason` is the venue's word for it.
+    """
+
+    state: OrderState
+    venue_order_id: str | None = None
+    filled_quantity: Decimal = ZERO
+    average_price: Decimal | None = None
+    fee: Decimal | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotRules:
+    """What a venue takes in one symbol: multiples of `lot` (base units), prices in multiples of `tick` (quote
+    currency), and orders worth at least `min_notional` (quote currency)."""
+
+    lot: Decimal
+    tick: Decimal
+    min_notional: Decimal
+
+
+class Halt(StrEnum):
+    """What trading as a whole may do: everything, only reduce positions, or nothing."""
+
+    OPEN = "open"
+    REDUCING = "reducing"
+    HALTED = "halted"
+
+
+def client_order_id(decision_id: str) -> str:
+    """The one id under which a decision is ever sent: a function of the decision. At most 36 characters."""
+    return f"rl-{decision_id}"
