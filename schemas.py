@@ -5,6 +5,7 @@ Longer than other files: whoever asks what the wire is finds all of it in one pl
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import Annotated, Literal, Protocol, TypeVar, cast
@@ -22,6 +23,7 @@ from trading.agents import (
     ExecutionMode,
     StartResult,
 )
+from trading.orders import Order, OrderState, Side
 from trading.vocabulary import (
     Action,
     Arm,
@@ -30,6 +32,7 @@ from trading.vocabulary import (
     ConfidenceReason,
     Decision,
     FailureReason,
+    Halt,
     Quote,
     Reading,
     Signal,
@@ -56,6 +59,8 @@ Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Amount = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
 UserId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@-]+$")]
 Symbol = Annotated[str, Field(min_length=1, max_length=SYMBOL_MAX_LENGTH, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+# An amount as text: no float on the way rounds it.
+DecimalText = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,18})?$")]
 # Visible ASCII: what a header can carry.
 IdempotencyKey = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")]
 
@@ -233,6 +238,75 @@ class AgentControlRequest(WireRequest):
     idempotency_key: IdempotencyKey | None = None
 
 
+class TradingRequest(WireRequest):
+    """Halt, reduce or release all trading."""
+
+    reason: str | None = Field(None, max_length=200, pattern=r"^[ -~]*$", description="Kept with the command.")
+
+
+class TradingParams(TypedDict):
+    """The fields of a TradingRequest, validated, as an API method gets them."""
+
+    reason: str | None
+
+
+class EngineState(WireRequest):
+    """The market as the TradingEngine sees it: price in USD, 24 h volume, volatility, and its word for the regime."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    price: float | None = Field(None, gt=0, allow_inf_nan=False)
+    volume: float | None = Field(None, ge=0, allow_inf_nan=False)
+    volatility: float | None = Field(None, ge=0, allow_inf_nan=False)
+    regime: str | None = Field(None, max_length=64)
+
+
+class EngineSignalRequest(WireRequest):
+    """What the TradingEngine asks."""
+
+    symbol: Symbol
+    state: EngineState
+
+
+class EngineSignalParams(TypedDict):
+    """The fields of an EngineSignalRequest, validated, as an API method gets them."""
+
+    symbol: str
+    state: EngineState
+
+
+class EngineSignal(TypedDict):
+    """What the TradingEngine reads: it takes a confidence of 0 for 0.5, so there is none without one."""
+
+    action: Literal["BUY", "SELL", "HOLD"]
+    confidence: float
+    reasoning: str
+    state: dict[str, object]
+
+
+class ResolveRequest(WireRequest):
+    """What a person found out about an order nobody knew about."""
+
+    outcome: Literal["filled", "canceled", "rejected", "not_placed"]
+    by: str = Field(min_length=1, max_length=100, pattern=r"^[ -~]+$", description="Who found it out.")
+    filled_quantity: DecimalText | None = Field(None, description="Base units; needed unless nothing was filled.")
+    average_price: DecimalText | None = Field(None, description="Quote currency.")
+    fee: DecimalText | None = Field(None, description="Quote currency.")
+    venue_order_id: str | None = Field(None, min_length=1, max_length=100, pattern=r"^[!-~]+$")
+    note: str | None = Field(None, max_length=200, pattern=r"^[ -~]*$")
+
+    @model_validator(mode="after")
+    def _filled_has_figures(self) -> "ResolveRequest":
+        filled = self.filled_quantity is not None
+        if self.outcome == "filled" and not filled:
+            raise ValueError("filled_quantity is needed for filled")
+        if filled and self.outcome in ("rejected", "not_placed"):
+            raise ValueError(f"an order that is {self.outcome} has no filled_quantity")
+        if filled != (self.average_price is not None):
+            raise ValueError("filled_quantity and average_price go together")
+        return self
+
+
 class AgentStartParams(TypedDict):
     """The fields of an AgentStartRequest, validated, as an API method gets them."""
 
@@ -310,9 +384,9 @@ class AdviceView(TypedDict):
 
 
 class Execution(TypedDict):
-    """The order that followed."""
+    """The order that followed: `pending` once it is durable. What became of it, GET /api/v1/orders/{id} says."""
 
-    status: str
+    status: Literal["pending"]
     client_order_id: str
 
 
@@ -379,15 +453,19 @@ def to_answer(decision: Decision) -> DecisionView:
         "model_used": advice.model,
         "model_version": advice.version,
         "fallback_used": decision.fallback_used,
-        "blocked_by": [_text(reason) for reason in decision.blocked_by],
+        "blocked_by": [_text(reason) for reason in (*decision.blocked_by, *decision.refused_by)],
         "agent": None if agent is None else {"state": _text(agent.state)},
         "experiment": _experiment_view(decision),
         "advice": _advice_view(decision),
         "data_as_of": None if view is None else iso_time(view.as_of_s),
         "valid_until": None if view is None else iso_time(view.valid_until_s),
-        "execution": None,
+        "execution": _execution(decision.client_order_id),
         "cached": advice.cached,
     }
+
+
+def _execution(client_order_id: str | None) -> Execution | None:
+    return None if client_order_id is None else {"status": "pending", "client_order_id": client_order_id}
 
 
 def _experiment_view(decision: Decision) -> ExperimentView:
@@ -527,6 +605,134 @@ def to_summary(agent: Agent) -> AgentSummary:
         "created_at": iso_time(agent.created_at_s),
         "changed_at": iso_time(agent.changed_at_s),
     }
+
+
+class AgentControlled(AgentSummary):
+    """An agent after a command; `orders_in_flight` may still be filled: they had left before it."""
+
+    orders_in_flight: list[str]
+
+
+class TradingSwitched(TypedDict):
+    """What trading as a whole may do now and did before; `orders_in_flight` had left before it."""
+
+    state: Halt
+    before: Halt
+    reason: str | None
+    at: str
+    orders_in_flight: list[str]
+
+
+class OrderView(TypedDict):
+    """An order. Amounts are decimal text: quantities in base units, prices and fees in quote currency."""
+
+    client_order_id: str
+    decision_id: str
+    user_id: str
+    symbol: str
+    side: Side
+    quantity: str
+    reference_price: str
+    mode: ExecutionMode
+    arm: Arm
+    venue: str
+    state: OrderState
+    reason: str | None
+    created_at: str
+    expires_at: str
+    sent_at: str | None
+    ended_at: str | None
+    venue_order_id: str | None
+    filled_quantity: str
+    average_price: str | None
+    fee: str
+
+
+class OrderEventView(TypedDict):
+    """One change of an order."""
+
+    at: str
+    state: str
+    detail: dict[str, object]
+
+
+class OrderHistory(OrderView):
+    """An order and every change of it."""
+
+    events: list[OrderEventView]
+
+
+class OrdersPage(TypedDict):
+    """Orders, newest first; `next` is the `before` of the next page, null on the last."""
+
+    orders: list[OrderView]
+    next: str | None
+
+
+class PositionView(TypedDict):
+    """A position; `price` is the last close, null where it is not known now, and then the unrealised profit is too."""
+
+    symbol: str
+    mode: ExecutionMode
+    quantity: str
+    average_cost: str
+    opened_by: Arm | None
+    opened_at: str | None
+    price: str | None
+    unrealized: str | None
+
+
+class ProfitView(TypedDict):
+    """What an arm earned in a symbol: realised before fees, the fees, and what is left, in quote currency."""
+
+    symbol: str
+    mode: ExecutionMode
+    arm: Arm
+    realized: str
+    fees: str
+    net: str
+    fills: int
+
+
+class PositionsView(TypedDict):
+    """What a user holds, and what each arm earned; a profit belongs to the arm that opened the position."""
+
+    user_id: str
+    positions: list[PositionView]
+    profits: list[ProfitView]
+
+
+def to_order_view(order: Order) -> OrderView:
+    """An order as the wire shows it."""
+    request = order.request
+    return {
+        "client_order_id": request.client_order_id,
+        "decision_id": order.decision_id,
+        "user_id": request.user_id,
+        "symbol": request.symbol,
+        "side": request.side,
+        "quantity": spell_amount(request.quantity),
+        "reference_price": spell_amount(order.reference_price),
+        "mode": order.mode,
+        "arm": order.arm,
+        "venue": order.venue,
+        "state": order.state,
+        "reason": order.reason,
+        "created_at": iso_time(order.created_at_s),
+        "expires_at": iso_time(order.deadline.wall_s),
+        "sent_at": None if order.sent_at_s is None else iso_time(order.sent_at_s),
+        "ended_at": None if order.ended_at_s is None else iso_time(order.ended_at_s),
+        "venue_order_id": order.venue_order_id,
+        "filled_quantity": spell_amount(order.filled_quantity),
+        "average_price": None if order.average_price is None else spell_amount(order.average_price),
+        "fee": spell_amount(order.fee),
+    }
+
+
+def spell_amount(amount: Decimal) -> str:
+    """A decimal in plain digits, without zeros that say nothing."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class ErrorBody(BaseModel):

@@ -22,19 +22,26 @@ from routes.shares import RouteClass
 from routes.sockets import Sockets
 from schemas import (
     AcceptedView,
+    AgentControlled,
     AgentControlParams,
     AgentControlRequest,
     AgentStarted,
     AgentStartParams,
     AgentStartRequest,
-    AgentSummary,
     AsyncPredictRequest,
+    EngineSignal,
+    EngineSignalParams,
+    EngineSignalRequest,
     PredictParams,
     PredictRequest,
     PredictResponse,
+    TradingParams,
+    TradingRequest,
+    TradingSwitched,
 )
 from settings import Placement, read_settings
 from trading.errors import InvalidSetting, OperatorNeeded
+from trading.vocabulary import Halt
 from wiring import status, worker
 from wiring.drain import drain_on_signal
 from wiring.guard import start_guard
@@ -74,6 +81,10 @@ METHODS: dict[str, tuple[type[BaseModel], RouteClass, int]] = {
     "predict_async": (AsyncPredictRequest, RouteClass.ASYNC, 202),
     "agents_start": (AgentStartRequest, RouteClass.CONTROL, 200),
     "agents_control": (AgentControlRequest, RouteClass.CONTROL, 200),
+    "trading_halt": (TradingRequest, RouteClass.CONTROL, 200),
+    "trading_reduce": (TradingRequest, RouteClass.CONTROL, 200),
+    "trading_release": (TradingRequest, RouteClass.CONTROL, 200),
+    "engine_signal": (EngineSignalRequest, RouteClass.PREDICT, 200),
 }
 
 # A base of our own choice, on no distribution that BentoML knows, keeps it from adding compilers and git to the image:
@@ -220,9 +231,29 @@ class RLService(Runners):
         return await self.worker.commands.start(params)  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/v1/agents/control", input_spec=AgentControlRequest)
-    async def agents_control(self, **params: Unpack[AgentControlParams]) -> AgentSummary:
+    async def agents_control(self, **params: Unpack[AgentControlParams]) -> AgentControlled:
         """Pause, resume or stop the agent of a user."""
         return await self.worker.commands.control(params)  # type: ignore[return-value] # as JSON
+
+    @bentoml.api(route="/api/v1/trading/halt", input_spec=TradingRequest)
+    async def trading_halt(self, **params: Unpack[TradingParams]) -> TradingSwitched:
+        """Let no order begin to leave, of anybody, until it is released."""
+        return await self.worker.floor.switch.set(Halt.HALTED, reason=params["reason"])  # type: ignore[return-value] # as JSON
+
+    @bentoml.api(route="/api/v1/trading/reduce", input_spec=TradingRequest)
+    async def trading_reduce(self, **params: Unpack[TradingParams]) -> TradingSwitched:
+        """Let only orders leave that bring a position nearer to flat."""
+        return await self.worker.floor.switch.set(Halt.REDUCING, reason=params["reason"])  # type: ignore[return-value] # as JSON
+
+    @bentoml.api(route="/api/v1/trading/release", input_spec=TradingRequest)
+    async def trading_release(self, **params: Unpack[TradingParams]) -> TradingSwitched:
+        """Let all orders leave again."""
+        return await self.worker.floor.switch.set(Halt.OPEN, reason=params["reason"])  # type: ignore[return-value] # as JSON
+
+    @bentoml.api(route="/api/signal", input_spec=EngineSignalRequest)
+    async def engine_signal(self, **params: Unpack[EngineSignalParams]) -> EngineSignal:
+        """What the TradingEngine asks of a symbol: the policy's view, of no user and without an order."""
+        return await self.worker.engine.answer(params)
 
     def _endpoint(self, name: str) -> Endpoint:
         model, kind, code = METHODS[name]

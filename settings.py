@@ -43,6 +43,24 @@ class MarketSource(StrEnum):
 
     SIMULATED = "simulated"
     REPLAY = "replay"
+    LIVE = "live"
+
+
+class TradingVersion(StrEnum):
+    """Which TradingService answers at TRADING_SERVICE_URL; `auto` finds out."""
+
+    AUTO = "auto"
+    V1 = "v1"
+    V1M = "v1m"
+    V2 = "v2"
+
+
+class AggregatorVersion(StrEnum):
+    """Which DataAggregator answers at DATA_AGGREGATOR_URL; `auto` finds out."""
+
+    AUTO = "auto"
+    V1 = "v1"
+    V1M = "v1m"
 
 
 class ReplayVolume(StrEnum):
@@ -117,14 +135,21 @@ class Settings(BaseSettings):
         24, ge=24, le=8760, description="Hours that finished asynchronous predictions are kept."
     )
 
-    market_source: MarketSource = Field(MarketSource.SIMULATED, description="simulated or replay.")
+    market_source: MarketSource = Field(
+        MarketSource.SIMULATED, description="simulated, replay, or live (from DATA_AGGREGATOR_URL)."
+    )
     market_symbols: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("BTC", "ETH", "SOL"), description="Symbols of the simulated market, comma separated."
+        ("BTC", "ETH", "SOL"), description="Symbols of the simulated or live market, comma separated."
     )
     market_timeframe_s: int = Field(
-        3600, ge=60, le=86400, description="Length of a simulated bar, seconds: whole minutes that divide a day."
+        3600,
+        ge=60,
+        le=86400,
+        description="Length of a simulated or live bar, seconds: whole minutes that divide a day.",
     )
-    market_speed: float = Field(1.0, ge=0.001, le=100_000, description="Market seconds per wall second.")
+    market_speed: float = Field(
+        1.0, ge=0.001, le=100_000, description="Market seconds per wall second; a live market has 1."
+    )
     market_seed: int = Field(7, ge=0, le=2**32 - 1, description="Seed of the simulated market.")
     replay_files: Annotated[dict[str, Path], NoDecode] = Field(
         default_factory=dict, description="SYMBOL=FILE, comma separated: OHLCV files (CSV or parquet) to replay."
@@ -163,9 +188,37 @@ class Settings(BaseSettings):
         ExecutionMode.PAPER, description="The highest mode an agent may have: off, paper or live."
     )
 
-    trading_service_url: HttpUrl = Field(None, description="TradingService; `make doctor` checks it.")
-    data_aggregator_url: HttpUrl = Field(None, description="DataAggregator; `make doctor` checks it.")
-    adaptive_threshold_url: HttpUrl = Field(None, description="AdaptiveThreshold service; `make doctor` checks it.")
+    order_ttl_seconds: float = Field(5.0, gt=0, le=60, description="A decision that is older orders nothing any more.")
+    order_dead_band: float = Field(
+        0.02,
+        ge=0,
+        lt=1,
+        description="Change of exposure too small for an order, a share of the symbol's capital.",
+    )
+    paper_fee_bps: float = Field(10.0, ge=0, le=1000, description="Fee of a paper fill, basis points.")
+    paper_spread_bps: float = Field(2.0, ge=0, le=1000, description="Spread around the close in paper fills.")
+    paper_participation: float = Field(
+        0.1, gt=0, le=1, description="Share of a bar's volume that a paper order may fill; the rest waits."
+    )
+
+    trading_service_url: HttpUrl = Field(None, description="TradingService, which live orders go to.")
+    trading_service_version: Annotated[TradingVersion, BeforeValidator(_lower)] = Field(
+        TradingVersion.AUTO, description="auto, v1 (read only), v1m or v2."
+    )
+    trading_jwt_secret_file: Path | None = Field(
+        None, description="File with the secret that TradingService v2 checks tokens with."
+    )
+    trading_lists_client_ids: bool = Field(
+        False,
+        description="True when the venue's order list shows client order ids: lost orders are then found.",
+    )
+    data_aggregator_url: HttpUrl = Field(None, description="DataAggregator, which a live market comes from.")
+    data_aggregator_version: Annotated[AggregatorVersion, BeforeValidator(_lower)] = Field(
+        AggregatorVersion.AUTO, description="auto, v1 or v1m."
+    )
+    adaptive_threshold_url: HttpUrl = Field(
+        None, description="AdaptiveThreshold service, which users' thresholds come from."
+    )
 
     @field_validator("market_timeframe_s")
     @classmethod
@@ -202,9 +255,25 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
-    def _replay_needs_files(self) -> "Settings":
+    def _markets_need_sources(self) -> "Settings":
         if self.market_source is MarketSource.REPLAY and not self.replay_files:
             raise ValueError("REPLAY_FILES must name at least one SYMBOL=FILE when MARKET_SOURCE is replay")
+        if self.market_source is MarketSource.LIVE and self.data_aggregator_url is None:
+            raise ValueError("DATA_AGGREGATOR_URL must be set when MARKET_SOURCE is live")
+        return self
+
+    @model_validator(mode="after")
+    def _live_needs_a_venue(self) -> "Settings":
+        if self.execution_mode is not ExecutionMode.LIVE:
+            return self
+        if self.market_source is not MarketSource.LIVE:
+            raise ValueError("EXECUTION_MODE live needs MARKET_SOURCE live")
+        if self.trading_service_url is None:
+            raise ValueError("TRADING_SERVICE_URL must be set when EXECUTION_MODE is live")
+        if self.trading_service_version is TradingVersion.V1:
+            raise ValueError("TRADING_SERVICE_VERSION v1 places no orders: EXECUTION_MODE live needs v1m or v2")
+        if self.trading_service_version is TradingVersion.V2 and self.trading_jwt_secret_file is None:
+            raise ValueError("TRADING_JWT_SECRET_FILE must be set for TRADING_SERVICE_VERSION v2")
         return self
 
 

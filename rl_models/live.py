@@ -95,14 +95,15 @@ class LiveFeatures:
                 self._needs[digest] = (manifest.schema, max(manifest.warmup_bars, known[1]))
 
     @property
-    def _history_bars(self) -> int:
+    def history_bars(self) -> int:
+        """How many closed bars of a symbol are read before its features are known."""
         return max([regime.WARMUP_BARS, *(warmup_bars for _, warmup_bars in self._needs.values())]) + SPARE_BARS
 
     def _continue(self, known: "_Symbol") -> bool:
         if self._market.now_s() < known.as_of_s:
             return False
-        fresh = self._market.closed_bars(known.name, after_s=known.last_open_s, limit=self._history_bars)
-        if len(fresh) == self._history_bars or (fresh and fresh[0].open_time_s <= known.last_open_s):
+        fresh = self._market.closed_bars(known.name, after_s=known.last_open_s, limit=self.history_bars)
+        if len(fresh) == self.history_bars or (fresh and fresh[0].open_time_s <= known.last_open_s):
             return False
         for bar in fresh:
             known.push(bar)
@@ -118,7 +119,7 @@ class LiveFeatures:
         known.valid_until_s = self._market.wall_time_s(known.next_close_s)
 
     def _reopen(self, symbol: str) -> None:
-        history = self._market.closed_bars(symbol, after_s=None, limit=self._history_bars)
+        history = self._market.closed_bars(symbol, after_s=None, limit=self.history_bars)
         if not history:
             self._symbols.pop(symbol, None)
             return

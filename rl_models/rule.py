@@ -1,40 +1,22 @@
 """The AdaptiveThreshold rule, run here: the fallback that always answers."""
 
-from dataclasses import dataclass, fields
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from trading.thresholds import (
+    DEFAULT_THRESHOLDS,
+    ThresholdOrigin,
+    Thresholds,
+    ThresholdsInForce,
+    ThresholdSource,
+    thresholds_in_force,
+)
 from trading.vocabulary import Action, Advice, ConfidenceReason, Reading
 
 MODEL = "adaptive_threshold"
 VERSION = "local-1"
-
-# The ranges the AdaptiveThreshold service keeps its thresholds in.
-BOUNDS: dict[str, tuple[float, float]] = {
-    "rsi": (50.0, 90.0),
-    "confidence": (0.2, 1.0),
-    "macd": (-0.1, 0.1),
-    "volume": (1e8, 1e10),
-    "momentum": (1.0, 5.0),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
-    """What a signal must reach: rsi 0..100, confidence 0..1, volume in USD over 24 h, momentum in percent over 24 h.
-
-    `macd` is kept because the service has it; its rule never reads it. Raises ValueError outside BOUNDS.
-    """
-
-    rsi: float = 70.0
-    confidence: float = 0.65
-    macd: float = 0.0
-    volume: float = 1e9
-    momentum: float = 2.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value, (lowest, highest) = getattr(self, field.name), BOUNDS[field.name]
-            if not lowest <= value <= highest:
-                raise ValueError(f"threshold {field.name} {value!r} is outside {lowest:g}..{highest:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +51,26 @@ class FallbackRule:
     `lowest_exposure`, everything else keeps the position. Both are shares of the symbol's capital."""
 
     def __init__(
-        self, thresholds: Thresholds | None = None, *, fallback_exposure: float = 1.0, lowest_exposure: float = 0.0
+        self,
+        thresholds: ThresholdsInForce = DEFAULT_THRESHOLDS,
+        *,
+        fallback_exposure: float = 1.0,
+        lowest_exposure: float = 0.0,
     ) -> None:
-        self._thresholds = thresholds or Thresholds()
-        self._targets = {Action.BUY: fallback_exposure, Action.SELL: lowest_exposure}
+        self.thresholds = thresholds
+        self._fallback_exposure = fallback_exposure
+        self._lowest_exposure = lowest_exposure
+
+    def under(self, thresholds: ThresholdsInForce) -> "FallbackRule":
+        """The same rule with other thresholds."""
+        return FallbackRule(
+            thresholds, fallback_exposure=self._fallback_exposure, lowest_exposure=self._lowest_exposure
+        )
 
     async def advise(self, symbol: str, reading: Reading, exposure: float, *, budget_s: float) -> Advice:
         """Advice from the reading alone; never fails and never waits."""
-        verdict = evaluate(reading, self._thresholds)
-        wanted = self._targets.get(reading.action) if verdict.should_trade else None
+        verdict = evaluate(reading, self.thresholds.values)
+        wanted = self._target(reading.action) if verdict.should_trade else None
         return Advice(
             model=MODEL,
             version=VERSION,
@@ -85,8 +78,26 @@ class FallbackRule:
             scores=(),
             confidence=None,
             confidence_reason=ConfidenceReason.RULE,
-            reasoning=_reasoning(reading.action, verdict, wanted),
+            reasoning=f"rule ({_told(self.thresholds)}): {_reasoning(reading.action, verdict, wanted)}",
         )
+
+    def _target(self, action: Action) -> float | None:
+        if action is Action.HOLD:
+            return None
+        return self._fallback_exposure if action is Action.BUY else self._lowest_exposure
+
+
+class Rules:
+    """The rule of each user: with the thresholds that are known of that user and symbol now, else the defaults."""
+
+    def __init__(self, rule: FallbackRule, source: ThresholdSource, *, wall_s: Callable[[], float] = time.time) -> None:
+        self._rule = rule
+        self._source = source
+        self._wall_s = wall_s
+
+    def of(self, user_id: str, symbol: str) -> FallbackRule:
+        """The rule for one decision. Never waits."""
+        return self._rule.under(thresholds_in_force(self._source.of(user_id, symbol), wall_s=self._wall_s()))
 
 
 def _refused(reason: str) -> Verdict:
@@ -95,7 +106,14 @@ def _refused(reason: str) -> Verdict:
 
 def _reasoning(action: Action, verdict: Verdict, wanted: float | None) -> str:
     if not verdict.should_trade:
-        return f"rule: {action} not approved, position kept: {verdict.reason}"
+        return f"{action} not approved, position kept: {verdict.reason}"
     if wanted is None:
-        return f"rule: signal says {action}, position kept: {verdict.reason}"
-    return f"rule: {action} approved, target exposure {wanted:g}: {verdict.reason}"
+        return f"signal says {action}, position kept: {verdict.reason}"
+    return f"{action} approved, target exposure {wanted:g}: {verdict.reason}"
+
+
+def _told(thresholds: ThresholdsInForce) -> str:
+    if thresholds.as_of_s is None:
+        return "default thresholds"
+    at = datetime.fromtimestamp(thresholds.as_of_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{'last known ' if thresholds.origin is ThresholdOrigin.LAST_KNOWN else ''}thresholds of {at}"

@@ -85,6 +85,8 @@ class Door:
                 raise Rejected("not_ready")
             app = self._app if scope["path"] in self._passed_on else room.pages
             await app(scope, receive, outgoing)
+        except ClientGone:
+            return
         except Rejected as rejected:
             await send_error(send, rejected, request_id, room.observer)
         except ServiceError as error:
@@ -96,14 +98,14 @@ class Door:
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         room = self._room
-        key = _check_head(scope)
+        key = check_head(scope)
         endpoint = room.endpoints.get(scope["path"])
         if endpoint is None:
             raise Rejected("not_ready")
         if key is not None:
             _check_key(key, endpoint)
         # A place is taken only once the body is here: who sends slowly keeps nobody out.
-        body = await _read_body(receive)
+        body = await read_body(receive)
         if not room.shares.take(endpoint.kind):
             raise Rejected("too_many_requests")
         try:
@@ -121,8 +123,8 @@ class Door:
         return endpoint.status, answer if isinstance(answer, bytes) else to_json(answer)
 
 
-def _check_head(scope: Scope) -> bytes | None:
-    # The idempotency key, where there is one.
+def check_head(scope: Scope) -> bytes | None:
+    """The idempotency key, where there is one. Raises Rejected for what is no JSON POST of a size that fits."""
     if scope["method"] != "POST":
         raise Rejected("method_not_allowed")
     content_types, keys = [], []
@@ -165,7 +167,8 @@ def _fits(content_length: bytes) -> bool:
     return len(digits) <= 6 and content_length.isdigit() and int(digits or b"0") <= MAX_BODY_BYTES
 
 
-async def _read_body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """The body, whole. Raises Rejected for one that is too large, ClientGone."""
     body = b""
     while True:
         message = await receive()

@@ -26,6 +26,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "no_agent": (404, "This user has no agent."),
     "no_prediction": (404, "No such prediction."),
     "no_decision": (404, "No such decision."),
+    "no_order": (404, "No such order."),
     "not_found": (404, "No such route."),
     "method_not_allowed": (405, "This route does not take this method."),
     "illegal_state": (409, "Not possible in the present state."),
@@ -61,7 +62,7 @@ _CODES: dict[type[ServiceError], str] = {
     TooManyWait: "too_many_requests",
     StoreUnavailable: "store_unavailable",
 }
-_NOT_FOUND = {"agent": "no_agent", "prediction": "no_prediction", "decision": "no_decision"}
+_NOT_FOUND = {"agent": "no_agent", "prediction": "no_prediction", "decision": "no_decision", "order": "no_order"}
 
 
 def rejected_for(error: ServiceError) -> Rejected | None:

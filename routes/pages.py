@@ -1,4 +1,4 @@
-"""The routes without a body: GET and DELETE, with parameters in the path and the query string."""
+"""The routes with parameters in the path or the query string."""
 
 import asyncio
 import re
@@ -12,13 +12,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
-from routes.door import request_id_var
+from routes.door import check_head, read_body, request_id_var
 from routes.errors import Rejected
-from routes.queries import AgentsQuery, DecisionsQuery, NoQuery, Query, ResultQuery, read_query, unix_s
+from routes.queries import (
+    ORDER_NAME,
+    AgentsQuery,
+    DecisionsQuery,
+    NoQuery,
+    OrdersQuery,
+    Query,
+    ResultQuery,
+    read_query,
+    unix_s,
+)
 from routes.room import Room
 from routes.shares import RouteClass
-from schemas import iso_time
+from routes.validation import parse
+from schemas import ResolveRequest, iso_time
 from trading.agents import AgentState
+from trading.orders import WantedOrders
 from trading.vocabulary import Wanted
 
 METRICS = "/api/v1/metrics/prometheus"
@@ -48,6 +60,18 @@ class Reads(Protocol):
 
     async def decisions(self, wanted: Wanted, *, before: int | None, limit: int) -> Mapping[str, object]:
         """A page of decisions, newest first; `before` is the `next` of the page before."""
+
+    async def order(self, name: str) -> Mapping[str, object]:
+        """One order with its history, by its client order id or its decision's id."""
+
+    async def orders(self, wanted: WantedOrders, *, before: str | None, limit: int) -> Mapping[str, object]:
+        """A page of orders, newest first; `before` is the `next` of the page before."""
+
+    async def resolve(self, name: str, said: ResolveRequest) -> Mapping[str, object]:
+        """End an order nobody knows about, as a person says; the order afterwards."""
+
+    async def positions(self, user_id: str) -> Mapping[str, object]:
+        """What a user holds, and what each arm earned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +151,24 @@ class Pages:
         )
         return _json(await self.reads.decisions(wanted, before=query.before, limit=query.limit))
 
+    async def order(self, request: Request, _: Query) -> Response:
+        return _json(await self.reads.order(_order_name(request)))
+
+    async def orders(self, _: Request, query: Query) -> Response:
+        assert isinstance(query, OrdersQuery)  # noqa: S101 - the table pairs them
+        wanted = WantedOrders(user_id=query.user_id, symbol=query.symbol, state=query.state)
+        return _json(await self.reads.orders(wanted, before=query.before, limit=query.limit))
+
+    async def resolve(self, request: Request, _: Query) -> Response:
+        name = _order_name(request)
+        if check_head(request.scope) is not None:
+            raise Rejected("invalid_field", [{"field": "Idempotency-Key", "problem": "not supported"}])
+        said = parse(ResolveRequest, await read_body(request.receive))
+        return _json(await self.reads.resolve(name, said))
+
+    async def positions(self, request: Request, _: Query) -> Response:
+        return _json(await self.reads.positions(request.path_params["user_id"]))
+
 
 STATS = RouteClass.STATS
 PAGES = (
@@ -141,6 +183,10 @@ PAGES = (
     Page(path="/api/v1/agents", answer=Pages.agents, query=AgentsQuery, kind=STATS),
     Page(path="/api/v1/agents/{user_id}/status", answer=Pages.agent, kind=RouteClass.CONTROL),
     Page(path="/api/v1/agents/status/{user_id}", answer=Pages.agent, kind=RouteClass.CONTROL),
+    Page(path="/api/v1/agents/{user_id}/positions", answer=Pages.positions, kind=STATS),
+    Page(path="/api/v1/orders", answer=Pages.orders, query=OrdersQuery, kind=STATS),
+    Page(path="/api/v1/orders/{order_id}", answer=Pages.order, kind=STATS),
+    Page(path="/api/v1/orders/{order_id}/resolve", answer=Pages.resolve, method="POST", kind=RouteClass.CONTROL),
     Page(path="/api/v1/decisions", answer=Pages.decisions, query=DecisionsQuery, kind=STATS),
     Page(path="/api/v1/decisions/{request_id}", answer=Pages.decision, kind=STATS),
 )
@@ -176,6 +222,13 @@ def _id(request: Request, unknown: str) -> str:
     if _ID.fullmatch(request_id) is None:
         raise Rejected(unknown)
     return request_id
+
+
+def _order_name(request: Request) -> str:
+    name: str = request.path_params["order_id"]
+    if ORDER_NAME.fullmatch(name) is None:
+        raise Rejected("no_order")
+    return name
 
 
 def _json(body: Body, status: int = 200) -> Response:

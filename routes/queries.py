@@ -1,5 +1,6 @@
 """The query strings of the routes without a body."""
 
+import re
 from datetime import datetime
 from typing import Annotated, TypeVar
 
@@ -10,6 +11,7 @@ from routes.errors import Rejected
 from routes.validation import field_name, rejected
 from schemas import IsoTime, Symbol, UserId
 from trading.agents import AgentState
+from trading.orders import OrderState
 from trading.vocabulary import Arm
 
 MOST_ROWS = 200
@@ -21,6 +23,9 @@ def _plus_is_no_space(value: object) -> object:
     return value.replace(" ", "+") if isinstance(value, str) else value
 
 
+# A client order id, or the id of a decision.
+ORDER_NAME = re.compile(r"(rl-)?[0-9a-f]{32}")
+OrderName = Annotated[str, Field(pattern=r"^rl-[0-9a-f]{32}$")]
 QueryTime = Annotated[IsoTime, BeforeValidator(_plus_is_no_space)]
 
 
@@ -57,6 +62,16 @@ class DecisionsQuery(Query):
     since: QueryTime | None = None
     until: QueryTime | None = None
     before: int | None = Field(None, ge=1, le=2**62)
+    limit: int = Field(50, ge=1, le=MOST_ROWS)
+
+
+class OrdersQuery(Query):
+    """Which orders, newest first; `before` is the `next` of the page before."""
+
+    user_id: UserId | None = None
+    symbol: Symbol | None = None
+    state: OrderState | None = None
+    before: OrderName | None = None
     limit: int = Field(50, ge=1, le=MOST_ROWS)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from trading.agents import Agent, AgentState
+from trading.agents import Agent, AgentState, ExecutionMode
 from trading.errors import (
     FeaturesMissing,
     FeaturesWarmingUp,
@@ -17,7 +17,8 @@ from trading.errors import (
 )
 from trading.exposure import EXPOSURE_STEP, ExposureRange, derive_action
 from trading.gate import KnownAgent, Limits, Move, judge
-from trading.ports import Agents, Assigner, Features, Policy, Recorder
+from trading.ports import Agents, Assigner, Features, Holdings, Policy, Recorder
+from trading.sizing import capital_of_symbol, decimal_of, exposure_of
 from trading.vocabulary import (
     Advice,
     Arm,
@@ -62,7 +63,10 @@ class Advisers:
 
 
 class Desk:
-    """Decides on signals. Keeps no state of its own; everything it knows comes through its ports."""
+    """Decides on signals. Keeps no state of its own; everything it knows comes through its ports.
+
+    `symbols` is how many the market lists.
+    """
 
     def __init__(
         self,
@@ -70,6 +74,8 @@ class Desk:
         features: Features,
         assigner: Assigner,
         agents: Agents,
+        holdings: Holdings,
+        symbols: Callable[[], int],
         advisers: Advisers,
         recorder: Recorder,
         limits: Limits,
@@ -80,6 +86,8 @@ class Desk:
         self._features = features
         self._assigner = assigner
         self._agents = agents
+        self._holdings = holdings
+        self._symbols = symbols
         self._policies = advisers.rl
         self._fallback = [(Arm.FALLBACK, policy) for policy in advisers.fallback]
         self._recorder = recorder
@@ -91,14 +99,16 @@ class Desk:
     async def decide(self, signal: Signal, *, request_id: str, budget_s: float) -> Decision:
         """A decision within about `budget_s` seconds, whatever fails. Raises UnknownSymbol, and nothing else of ours.
 
-        Every position is 0: nothing places orders yet.
+        The position is that of the user's agent in its mode, 0 without one.
         """
         started_s = self._monotonic_s()
         assignment = self._assigner.assign(signal.user_id)
         agent = self._agents.of(signal.user_id)
-        known = KnownAgent(agent=agent, stale=agent is not None and self._agents.age_s(started_s) > AGENT_MAX_AGE_S)
+        halt = self._holdings.halt()
+        stale = agent is not None and self._agents.age_s(started_s) > AGENT_MAX_AGE_S
+        known = KnownAgent(agent=agent, stale=stale, halt=halt)
         market = self._view(signal.symbol)
-        position = 0.0
+        position = self._position(agent, signal.symbol, market)
         chain, failure = self._chain(assignment, agent)
         if market is None or market.ended or market.stale:
             chain, failure = (), FailureReason.NO_DATA
@@ -121,9 +131,20 @@ class Desk:
             agent=agent,
             agent_stale=known.stale,
             judged_at_s=judged_at_s,
+            halt=halt,
         )
         self._recorder.record(decision, seconds=self._monotonic_s() - started_s)
         return decision
+
+    def _position(self, agent: Agent | None, symbol: str, market: MarketView | None) -> float:
+        if agent is None or market is None or agent.config.execution is ExecutionMode.OFF:
+            return 0.0
+        held = self._holdings.held(agent.user_id, symbol, agent.config.execution)
+        if not held:
+            return 0.0
+        capital = capital_of_symbol(agent.config, self._symbols())
+        # What has grown beyond its capital is as far as the venue's range goes.
+        return self._exposures.clip(exposure_of(held, decimal_of(market.close), capital))
 
     def _view(self, symbol: str) -> MarketView | None:
         try:

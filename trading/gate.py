@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 
-from trading.agents import Agent, AgentState
-from trading.exposure import increases_risk
-from trading.vocabulary import Arm, BlockReason, MarketView, Signal
+from trading.agents import Agent, AgentState, ExecutionMode
+from trading.exposure import EXPOSURE_STEP, increases_risk
+from trading.vocabulary import Arm, BlockReason, Halt, MarketView, Signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How old a signal may be (wall seconds) and how far a caller's price may be from the last close (a fraction)."""
+    """How old a signal may be (wall seconds), how far a caller's price may be from the last close (a fraction), and the
+    change of exposure below which an agent makes no order (a share of the symbol's capital)."""
 
     signal_max_age_s: float
     max_price_gap: float
+    dead_band: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +29,14 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownAgent:
-    """The user's agent as it is known, None without one; `stale` when it is known from too long ago to be relied on."""
+    """The user's agent as it is known, None without one; `stale` when it is known from too long ago to be relied on.
+
+    `halt` is what trading as a whole may do, as far as that is known.
+    """
 
     agent: Agent | None
     stale: bool
+    halt: Halt
 
 
 def judge(
@@ -38,6 +44,10 @@ def judge(
 ) -> tuple[BlockReason, ...]:
     """Every reason why this move may not be traded now, in a fixed order; empty when it may."""
     reasons = []
+    if known.halt is Halt.HALTED:
+        reasons.append(BlockReason.HALTED)
+    elif known.halt is Halt.REDUCING and increases_risk(move.target_exposure, move.position_exposure):
+        reasons.append(BlockReason.REDUCING)
     if market is None or (market.stale and not market.ended):
         reasons.append(BlockReason.STALE_DATA)
     if market is not None and market.ended:
@@ -54,11 +64,11 @@ def judge(
         if known.stale:
             # It may have been paused or stopped since.
             reasons.append(BlockReason.STALE_STATE)
-        reasons += _judge_agent(known.agent, signal.symbol, move)
+        reasons += _judge_agent(known.agent, signal.symbol, move, limits)
     return tuple(reasons)
 
 
-def _judge_agent(agent: Agent, symbol: str, move: Move) -> list[BlockReason]:
+def _judge_agent(agent: Agent, symbol: str, move: Move, limits: Limits) -> list[BlockReason]:
     config, reasons = agent.config, []
     if agent.state is not AgentState.RUNNING:
         paused = agent.state is AgentState.PAUSED
@@ -73,4 +83,12 @@ def _judge_agent(agent: Agent, symbol: str, move: Move) -> list[BlockReason]:
             reasons.append(BlockReason.UNCALIBRATED)
         elif move.confidence < threshold:
             reasons.append(BlockReason.LOW_CONFIDENCE)
+    if config.execution is not ExecutionMode.OFF and _within(limits.dead_band, move):
+        reasons.append(BlockReason.DEAD_BAND)
     return reasons
+
+
+def _within(dead_band: float, move: Move) -> bool:
+    # Going flat is never too small a change.
+    change = abs(move.target_exposure - move.position_exposure)
+    return EXPOSURE_STEP < change < dead_band and abs(move.target_exposure) > EXPOSURE_STEP

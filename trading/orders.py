@@ -101,8 +101,8 @@ class Order:
 
     `reference_price` (quote currency) is that of the decision; `arm` is the one that decided; `reduces` when it brings
     the position nearer to flat. It may leave until `deadline`, not later. `filled_quantity` and `fee` (quote currency)
-    add up over its fills, `average_price` is None before the first. `reason` says why it is where it is.
-    Wall times, Unix seconds.
+    add up over its fills, `average_price` is None before the first. `reason` says why it is where it is. Only the
+    sender with its last `epoch` may say what became of it. Wall times, Unix seconds.
     """
 
     request: OrderRequest
@@ -151,12 +151,13 @@ class LotRules:
     min_notional: Decimal
 
 
-class Halt(StrEnum):
-    """What trading as a whole may do: everything, only reduce positions, or nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedOrders:
+    """Which orders; None asks for all."""
 
-    OPEN = "open"
-    REDUCING = "reducing"
-    HALTED = "halted"
+    user_id: str | None = None
+    symbol: str | None = None
+    state: OrderState | None = None
 
 
 def client_order_id(decision_id: str) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from trading.agents import Agent
+from trading.agents import Agent, ExecutionMode
 from trading.orders import LotRules, OrderRequest, Receipt
-from trading.vocabulary import Advice, Assignment, Bar, Decision, MarketView, Reading
+from trading.vocabulary import Advice, Assignment, Bar, Decision, Halt, MarketView, Reading
 
 
 class Market(Protocol):
@@ -85,6 +85,16 @@ class Agents(Protocol):
         """Seconds since all of them were as they are known here; infinite when they never were."""
 
 
+class Holdings(Protocol):
+    """What is held and what trading may do, as this process knows it: at most a second old while the store answers."""
+
+    def held(self, user_id: str, symbol: str, mode: ExecutionMode) -> Decimal:
+        """The position of a user in a symbol, base units; 0 for none. Never waits."""
+
+    def halt(self) -> Halt:
+        """What trading as a whole may do."""
+
+
 class Journal(Protocol):
     """Keeps decisions for good."""
 
@@ -135,4 +145,7 @@ class Broker(Protocol):
         """
 
     async def positions(self, *, deadline_s: float) -> Mapping[str, Decimal] | None:
-        """What the venue holds by our symbols, in base units; None when it does not tell. Raises UpstreamUnavailable."""
+        """What the venue holds by our symbols, in base units; None when it does not tell.
+
+        Raises UpstreamUnavailable.
+        """

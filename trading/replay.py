@@ -51,7 +51,7 @@ def recompute(
     position = recorded.position_exposure
     settled, target = clip_advice(advice, terms.exposures)
     move = Move(served_arm=arm, confidence=settled.confidence, position_exposure=position, target_exposure=target)
-    known = KnownAgent(agent=recorded.agent, stale=recorded.agent_stale)
+    known = KnownAgent(agent=recorded.agent, stale=recorded.agent_stale, halt=recorded.halt)
     blocked_by = judge(recorded.signal, recorded.market, known, move, terms.limits, wall_s=recorded.judged_at_s)
     return replace(
         recorded,

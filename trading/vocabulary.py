@@ -49,6 +49,31 @@ class BlockReason(StrEnum):
     SYMBOL_NOT_ALLOWED = "symbol_not_allowed"
     LOW_CONFIDENCE = "low_confidence"
     UNCALIBRATED = "uncalibrated"
+    NO_PRICE = "no_price"
+    DEAD_BAND = "dead_band"
+    BELOW_MINIMUM = "below_minimum"
+    HALTED = "halted"
+    REDUCING = "reducing"
+    RECONCILING = "reconciling"
+    POSITION_MISMATCH = "position_mismatch"
+    ORDER_UNRESOLVED = "order_unresolved"
+    IN_PROGRESS = "in_progress"
+    LIMIT_NOTIONAL = "limit_notional"
+    LIMIT_ORDERS_PER_MINUTE = "limit_orders_per_minute"
+    LIMIT_OPEN_ORDERS = "limit_open_orders"
+    LIMIT_DAILY_LOSS = "limit_daily_loss"
+    VENUE_RATE_LIMIT = "venue_rate_limit"
+    VENUE_UNAVAILABLE = "venue_unavailable"
+    VENUE_SYMBOL = "venue_symbol"
+    STORE_UNAVAILABLE = "store_unavailable"
+
+
+class Halt(StrEnum):
+    """What trading as a whole may do: everything, only reduce positions, or nothing."""
+
+    OPEN = "open"
+    REDUCING = "reducing"
+    HALTED = "halted"
 
 
 class AssignmentReason(StrEnum):
@@ -185,7 +210,9 @@ class Decision:
 
     The action leads from `position_exposure` to `target_exposure`: what was advised, within what the venue can hold.
     `agent` is the user's agent as it was known then, None for a user without one; `agent_stale` when that was known
-    from too long ago. `judged_at_s` is the wall time (Unix seconds) by which the signal's age was judged.
+    from too long ago. `judged_at_s` is the wall time (Unix seconds) by which the signal's age was judged. `halt` is
+    what trading as a whole was known to be allowed. What the gate let through may still get no order: `refused_by` says
+    why; `client_order_id` is that of the order that follows, None where none does.
     """
 
     request_id: str
@@ -202,6 +229,9 @@ class Decision:
     agent: Agent | None
     agent_stale: bool
     judged_at_s: float
+    halt: Halt
+    refused_by: tuple[BlockReason, ...] = ()
+    client_order_id: str | None = None
 
     @property
     def clipped(self) -> bool:
@@ -211,7 +241,7 @@ class Decision:
     @property
     def should_trade(self) -> bool:
         """True when the action changes the position and nothing blocks it."""
-        return self.action is not Action.HOLD and not self.blocked_by
+        return self.action is not Action.HOLD and not self.blocked_by and not self.refused_by
 
     @property
     def fallback_used(self) -> bool:

@@ -21,7 +21,6 @@ class WarningCode(StrEnum):
     """What a user is warned about. A closed list: it is part of the wire."""
 
     THRESHOLD_UNREACHABLE = "threshold_unreachable"
-    NO_ORDERS = "no_orders"
 
 
 class AgentChecks:
@@ -74,8 +73,6 @@ class AgentChecks:
         problem = self._unreachable(config, manifest)
         if problem is not None:
             yield {"code": WarningCode.THRESHOLD_UNREACHABLE, "message": problem}
-        if config.execution is not ExecutionMode.OFF:
-            yield {"code": WarningCode.NO_ORDERS, "message": "this version places no orders"}
 
     def _unreachable(self, config: AgentConfig, manifest: Manifest) -> str | None:
         threshold, calibration = config.confidence_threshold, manifest.calibration

@@ -7,8 +7,19 @@ from typing import Protocol, TypeVar
 from pydantic_core import to_json
 
 from adapters.store.agents import Activity, activity, change_agent, list_agents
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store, Work
-from schemas import AgentModelView, AgentsPage, AgentStarted, AgentSummary, AgentView, WarningView, iso_time, to_summary
+from adapters.store.order_lists import in_flight
+from schemas import (
+    AgentControlled,
+    AgentModelView,
+    AgentsPage,
+    AgentStarted,
+    AgentView,
+    WarningView,
+    iso_time,
+    to_summary,
+)
 from trading import agents
 from trading.agents import ENSEMBLE, Agent, AgentCommand, AgentConfig, AgentState, StartResult
 from trading.errors import NotFound, StoreUnavailable
@@ -83,11 +94,14 @@ class AgentDesk:
         write = self._start(user_id, config)
         return lambda connection: _then(write(connection), lambda done: to_json(_show_started(*done, warnings)))
 
-    async def control(self, user_id: str, command: AgentCommand) -> AgentSummary:
-        """Pause, resume or stop an agent. Raises NotFound, IllegalChange, StoreUnavailable."""
-        agent, _ = await self._store.write(self._control(user_id, command))
+    async def control(self, user_id: str, command: AgentCommand) -> AgentControlled:
+        """Pause, resume or stop an agent. Raises NotFound, IllegalChange, StoreUnavailable.
+
+        Once it is paused or stopped no order of it begins to leave; the answer names those that had before.
+        """
+        agent, flying = await self._store.write(self._control(user_id, command))
         self._known.apply(agent)
-        return to_summary(agent)
+        return {**to_summary(agent), "orders_in_flight": list(flying)}
 
     def control_work(self, user_id: str, command: AgentCommand) -> Work[bytes]:
         """The same to be done in another transaction: a write whose result is the answer as JSON.
@@ -95,7 +109,7 @@ class AgentDesk:
         The write raises NotFound, IllegalChange.
         """
         write = self._control(user_id, command)
-        return lambda connection: _then(write(connection), lambda done: to_json(to_summary(done[0])))
+        return lambda connection: _then(write(connection), _show_controlled)
 
     async def status(self, user_id: str) -> AgentView:
         """An agent and what it did so far. Raises NotFound."""
@@ -126,8 +140,14 @@ class AgentDesk:
     def _start(self, user_id: str, config: AgentConfig) -> Work[tuple[Agent, StartResult]]:
         return change_agent(user_id, lambda known: agents.start(known, user_id, config, wall_s=self._wall_s()))
 
-    def _control(self, user_id: str, command: AgentCommand) -> Work[tuple[Agent, None]]:
-        return change_agent(user_id, lambda known: (agents.control(known, command, wall_s=self._wall_s()), None))
+    def _control(self, user_id: str, command: AgentCommand) -> Work[tuple[Agent, Sequence[str]]]:
+        change = change_agent(user_id, lambda known: (agents.control(known, command, wall_s=self._wall_s()), None))
+
+        async def work(connection: StoreConnection) -> tuple[Agent, Sequence[str]]:
+            agent, _ = await change(connection)
+            return agent, await in_flight(connection, user_id)
+
+        return work
 
     async def _activity(self, user_id: str) -> Activity | None:
         try:
@@ -149,6 +169,11 @@ class AgentDesk:
 
 def _show_started(agent: Agent, result: StartResult, warnings: Sequence[WarningView]) -> AgentStarted:
     return {**to_summary(agent), "result": result, "warnings": list(warnings)}
+
+
+def _show_controlled(done: tuple[Agent, Sequence[str]]) -> bytes:
+    agent, flying = done
+    return to_json({**to_summary(agent), "orders_in_flight": list(flying)})
 
 
 async def _then(before: Awaitable[Before], make: Callable[[Before], After]) -> After:

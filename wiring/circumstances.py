@@ -19,7 +19,11 @@ def circumstances(
 ) -> Circumstances:
     """The terms of every decision of a worker with these settings; its desk takes limits and exposures from them."""
     terms = Terms(
-        limits=Limits(signal_max_age_s=settings.signal_max_age_seconds, max_price_gap=settings.max_price_gap),
+        limits=Limits(
+            signal_max_age_s=settings.signal_max_age_seconds,
+            max_price_gap=settings.max_price_gap,
+            dead_band=settings.order_dead_band,
+        ),
         exposures=SPOT,
         fallback_exposure=settings.fallback_exposure,
         experiment_key=experiment.key,

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from adapters.data_aggregator.client import require_interval, require_listed
+from adapters.live_market import LiveMarket
 from adapters.market_clock import WALL_CLOCK, ClockTerms, MarketClock
 from adapters.ohlcv_columns import VolumeUnit
 from adapters.ohlcv_files import read_ohlcv
@@ -18,10 +20,10 @@ from wiring.stores import ask, find_store, tell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A market but for its clock; `terms` None means that it lives on the wall clock."""
+    """A market but for its clock, and its store; `terms` None means that it lives on the wall clock."""
 
     terms: ClockTerms | None
-    on: Callable[[MarketClock], Market]
+    on: Callable[[MarketClock, Store], Market]
 
 
 async def open_market(settings: Settings, store: Store) -> Market:
@@ -37,8 +39,8 @@ def plan_market(settings: Settings) -> Plan:
 async def begin_market(plan: Plan, store: Store) -> Market:
     """A market whose clock runs from now on. Raises StoreUnavailable."""
     if plan.terms is None:
-        return plan.on(WALL_CLOCK)
-    return plan.on(await store.write(open_clock(plan.terms, wall_s=time.time())))
+        return plan.on(WALL_CLOCK, store)
+    return plan.on(await store.write(open_clock(plan.terms, wall_s=time.time())), store)
 
 
 def look_at_market(settings: Settings) -> Market:
@@ -46,11 +48,11 @@ def look_at_market(settings: Settings) -> Market:
 
     Not for a running event loop.
     """
-    plan = plan_market(settings)
+    plan, location = plan_market(settings), find_store(settings)
     if plan.terms is None:
-        return plan.on(WALL_CLOCK)
-    begun = ask(find_store(settings), find_clock(plan.terms))
-    return plan.on(begun or plan.terms.begin(time.time()))
+        return plan.on(WALL_CLOCK, Store(location))
+    begun = ask(location, find_clock(plan.terms))
+    return plan.on(begun or plan.terms.begin(time.time()), Store(location))
 
 
 def restart_market(settings: Settings) -> bool:
@@ -80,7 +82,7 @@ def _simulated(settings: Settings) -> Plan:
         seed=settings.market_seed, symbols=settings.market_symbols, timeframe_s=settings.market_timeframe_s
     )
     terms = simulation_terms(simulation, speed=settings.market_speed)
-    return Plan(terms=terms, on=lambda clock: SimulatedMarket(simulation, clock))
+    return Plan(terms=terms, on=lambda clock, _: SimulatedMarket(simulation, clock))
 
 
 def _replay(settings: Settings) -> Plan:
@@ -88,10 +90,18 @@ def _replay(settings: Settings) -> Plan:
     datasets = {symbol: read_ohlcv(path, volume_unit=unit) for symbol, path in settings.replay_files.items()}
     start_s = None if settings.replay_start is None else settings.replay_start.timestamp()
     terms = replay_terms(datasets, speed=settings.market_speed, start_s=start_s)
-    return Plan(terms=terms, on=lambda clock: ReplayMarket(datasets, clock))
+    return Plan(terms=terms, on=lambda clock, _: ReplayMarket(datasets, clock))
+
+
+def _live(settings: Settings) -> Plan:
+    symbols, timeframe_s = settings.market_symbols, settings.market_timeframe_s
+    require_listed(symbols)
+    require_interval(timeframe_s)
+    return Plan(terms=None, on=lambda _, store: LiveMarket(store, symbols, timeframe_s))
 
 
 MARKETS: Mapping[MarketSource, Callable[[Settings], Plan]] = {
     MarketSource.SIMULATED: _simulated,
     MarketSource.REPLAY: _replay,
+    MarketSource.LIVE: _live,
 }

@@ -3,10 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic_core import to_json
 
 from adapters.store.answers import PREDICT_ASYNC
+from adapters.store.engine import Work
 from adapters.store.journal import Journal
 from adapters.store.journal_rows import Entry
 from schemas import (
@@ -20,6 +23,7 @@ from schemas import (
 )
 from trading.desk import Desk
 from trading.errors import InvalidField, NoMarketData
+from trading.intents import trades
 from trading.ports import Bus, Features
 from trading.topics import topic_of
 from trading.vocabulary import Decision, Signal
@@ -32,6 +36,24 @@ CLOCK_SKEW_S = 5.0
 PREDICT = "predict"
 
 
+class Orders(Protocol):
+    """Makes orders of decisions; see wiring.order_desk.OrderDesk."""
+
+    async def act(self, decision: Decision, *, budget_s: float) -> Decision:
+        """The decision with its order, or with why none follows, journalled."""
+
+    async def keep(self, decision: Decision, *, budget_s: float, along: Work[None] | None) -> Decision:
+        """The same for any decision, in a transaction that `along` begins. Raises StoreUnavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    # `kept`: the decision is on its way to the journal already.
+    decision: Decision
+    answer: PredictResponse
+    kept: bool
+
+
 class Predictions:
     """Answers predictions: at once, once for a key, or later. `timeout_s` holds where the caller gives none."""
 
@@ -40,6 +62,7 @@ class Predictions:
         desk: Desk,
         features: Features,
         journal: Journal,
+        orders: Orders,
         bus: Bus,
         *,
         market: MarketSourceView,
@@ -49,6 +72,7 @@ class Predictions:
         self._desk = desk
         self._features = features
         self._journal = journal
+        self._orders = orders
         self._bus = bus
         self._market = market
         self._timeout_s = timeout_s
@@ -57,10 +81,11 @@ class Predictions:
     async def answer(self, params: PredictParams, *, request_id: str) -> PredictResponse:
         """A decision on one signal, journalled a moment later. Raises UnknownSymbol, InvalidField."""
         signal = self._signal(params)
-        decision, answer = await self._decide(signal, request_id=request_id, budget_s=self._budget_s(params))
-        self._journal.add(decision, decided_at_s=decision.judged_at_s)
-        self.announce(decision, answer)
-        return answer
+        made = await self._decide(signal, request_id=request_id, budget_s=self._budget_s(params))
+        if not made.kept:
+            self._journal.add(made.decision, decided_at_s=made.decision.judged_at_s)
+        self.announce(made.decision, made.answer)
+        return made.answer
 
     async def answer_once(self, params: PredictParams, key: str, once: Once) -> bytes:
         """The same for a request with a key: journalled before it is answered, and once however often it is asked.
@@ -70,12 +95,12 @@ class Predictions:
 
         async def make(request_id: str, left_s: float) -> Made:
             # Judged here: what was answered before is answered again, whatever is said of it now.
-            decision, answer = await self._decide(self._signal(params), request_id=request_id, budget_s=left_s)
-            entry = Entry(decision=decision, decided_at_s=decision.judged_at_s)
+            made = await self._decide(self._signal(params), request_id=request_id, budget_s=left_s)
+            entry = Entry(decision=made.decision, decided_at_s=made.decision.judged_at_s)
             return Made(
-                answer=to_json(answer),
+                answer=to_json(made.answer),
                 along=lambda connection: self._journal.insert(connection, [entry]),
-                kept=lambda: self.announce(decision, answer),
+                kept=lambda: self.announce(made.decision, made.answer),
             )
 
         return await once.run(_keyed(PREDICT, params, key), make, within_s=self._budget_s(params))
@@ -114,7 +139,19 @@ class Predictions:
         Raises UnknownSymbol.
         """
         params = to_params(PredictRequest.model_validate_json(request))
-        return await self._decide(to_signal(params), request_id=request_id, budget_s=budget_s)
+        made = await self._decide(to_signal(params), request_id=request_id, budget_s=budget_s)
+        return made.decision, made.answer
+
+    async def decide_on_bar(self, signal: Signal, decision_id: str, along: Work[None]) -> Decision:
+        """The decision of an agent by itself: kept, and its order with it, in one transaction that `along` begins.
+
+        Raises StoreUnavailable, and what `along` raises: then nothing was decided, as far as is known.
+        """
+        started_s = time.perf_counter()
+        decision = await self._desk.decide(signal, request_id=decision_id, budget_s=self._timeout_s)
+        decision = await self._orders.keep(decision, budget_s=self._timeout_s, along=along)
+        self.announce(decision, to_response(decision, self._market, elapsed_s=time.perf_counter() - started_s))
+        return decision
 
     def announce(self, decision: Decision, answer: Mapping[str, object]) -> None:
         """Push a decision to the sockets of its user, wherever they are."""
@@ -122,10 +159,15 @@ class Predictions:
         if self._bus.wanted(topic):
             self._bus.publish(topic, to_json(answer))
 
-    async def _decide(self, signal: Signal, *, request_id: str, budget_s: float) -> tuple[Decision, PredictResponse]:
+    async def _decide(self, signal: Signal, *, request_id: str, budget_s: float) -> _Made:
         started_s = time.perf_counter()
         decision = await self._desk.decide(signal, request_id=request_id, budget_s=budget_s)
-        return decision, to_response(decision, self._market, elapsed_s=time.perf_counter() - started_s)
+        kept = trades(decision)
+        if kept:
+            left_s = budget_s - (time.perf_counter() - started_s)
+            decision = await self._orders.act(decision, budget_s=max(left_s, 0.0))
+        answer = to_response(decision, self._market, elapsed_s=time.perf_counter() - started_s)
+        return _Made(decision=decision, answer=answer, kept=kept)
 
     def _require(self, params: PredictParams) -> None:
         with suppress(NoMarketData):

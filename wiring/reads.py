@@ -1,8 +1,10 @@
-"""What the pages show: the queue, the agents and the journal of one worker."""
+"""What the pages show: the queue, the agents, the journal and the orders of one worker."""
 
 from collections.abc import Mapping
 
+from schemas import ResolveRequest
 from trading.agents import AgentState
+from trading.orders import WantedOrders
 from trading.vocabulary import Wanted
 from wiring.worker import Worker
 
@@ -36,3 +38,19 @@ class Reads:
     async def decisions(self, wanted: Wanted, *, before: int | None, limit: int) -> Mapping[str, object]:
         """See Reads."""
         return await self._worker.pages.decisions(wanted, before=before, limit=limit)
+
+    async def order(self, name: str) -> Mapping[str, object]:
+        """See Reads."""
+        return await self._worker.floor.pages.order(name)
+
+    async def orders(self, wanted: WantedOrders, *, before: str | None, limit: int) -> Mapping[str, object]:
+        """See Reads."""
+        return await self._worker.floor.pages.orders(wanted, before=before, limit=limit)
+
+    async def resolve(self, name: str, said: ResolveRequest) -> Mapping[str, object]:
+        """See Reads."""
+        return await self._worker.floor.pages.resolve(name, said)
+
+    async def positions(self, user_id: str) -> Mapping[str, object]:
+        """See Reads."""
+        return await self._worker.floor.pages.positions(user_id)

@@ -26,6 +26,8 @@ def reports(worker: Worker) -> Mapping[str, Callable[[], object]]:
         "market": lambda: _market(worker),
         "experiment": lambda: _experiment(worker),
         "execution_mode": lambda: worker.settings.execution_mode,
+        "trading": lambda: _trading(worker),
+        "upstreams": lambda: [asdict(state) for state in worker.neighbours.breakers.states()],
         "agents": lambda: {state: worker.known.count(state) for state in AgentState},
         "queue": lambda: worker.observation.depth,
         "store": lambda: _store(worker),
@@ -46,6 +48,20 @@ def _model(worker: Worker) -> dict[str, object]:
         "refused": worker.models.refusal,
         "others": {name: other.tag for name, other in worker.models.others.items()},
         "others_refused": dict(worker.models.refusals),
+    }
+
+
+def _trading(worker: Worker) -> dict[str, object]:
+    floor = worker.floor
+    return {
+        "state": worker.known.halt(),
+        "since": floor.switch.since(),
+        "waiting_for": floor.waiting_for(),
+        "venues": [broker.name for broker in floor.venues.brokers()],
+        "sending": floor.sender.busy,
+        "unresolved": asdict(floor.reconciler.unresolved),
+        "bars_decided": worker.acting.decided,
+        "bars_missed": worker.acting.missed,
     }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from adapters.boot import boot_clock
+from adapters.live_market import LiveMarket
 from adapters.metrics import FLUSH_S, Metrics
 from adapters.store.choices import ACTIVE_MODEL, active_model_from
 from adapters.store.engine import Store
@@ -19,19 +20,25 @@ from adapters.store.secrets import secret
 from adapters.store.snapshot import SnapshotReader
 from adapters.store.spool import Spool
 from adapters.store.terms import save_terms, terms_document
+from adapters.symbols import understand
 from rl_models.live import LiveFeatures
+from rl_models.live_signals import LiveSignals
 from schemas import MarketSourceView
 from settings import Settings
 from trading.desk import AGENT_MAX_AGE_S, Advisers, Desk
 from trading.jobs import Problem
 from trading.ports import Market, Policy
+from trading.vocabulary import Halt
+from wiring.acting import Acting, Scene
 from wiring.agent_checks import AgentChecks
 from wiring.agents import AgentDesk
 from wiring.circumstances import circumstances
 from wiring.commands import AgentCommands
 from wiring.drain import end_this_process
+from wiring.engine_signal import EngineSignals, Views
 from wiring.experiment import open_experiment
 from wiring.feed import Feed
+from wiring.floor import Floor
 from wiring.job_runner import Surroundings
 from wiring.journal_pages import JournalPages
 from wiring.life import Life
@@ -39,6 +46,7 @@ from wiring.loops import begin, repeat, repeat_with_store, until_done, watch
 from wiring.markets import Plan, begin_market, plan_market
 from wiring.model_watch import follow, write_feature_names
 from wiring.models import find_models, follow_models, require_timeframe
+from wiring.neighbours import Neighbours
 from wiring.observation import COUNT_S, OBSERVE_S, DoorCounts, Observation, Observed
 from wiring.once import Once
 from wiring.policies import PolicyCall, PolicyProcess, ServedPolicies
@@ -111,10 +119,13 @@ class Worker:
         return await self._life.begin(self._start)
 
     async def _start(self) -> None:
+        self._clock = boot_clock()
+        self.neighbours = Neighbours(self.settings, self.store, now=self._clock)
         for start, stop in (
             (self.store.start, self._stop_store),
             (self.cache.start, self.cache.stop),
             (self.bus.start, self.bus.stop),
+            (self.neighbours.start, self.neighbours.stop),
         ):
             self._life.at_end(stop)
             await start()
@@ -154,6 +165,7 @@ class Worker:
         await self._life.close()
 
     async def _keep_what_runs(self) -> None:
+        await self.floor.stop()
         await asyncio.gather(self._drained(), self.journal.stop())
         await self.queue.stop()
         self.metrics.flush()
@@ -192,12 +204,18 @@ class Worker:
             "journal": journal.away or journal.dropped > 0 or journal.refused > 0,
             "models": self.models.refusal is not None,
             "redis": self.bus.connected is False,
+            "reconciling": bool(self.floor.waiting_for()),
+            "orders": self.floor.reconciler.unresolved.needs_operator > 0,
+            "upstreams": self.neighbours.troubled(),
+            "trading_halted": self.known.halt() is not Halt.OPEN,
         }
         return [name for name, seen in signs.items() if seen]
 
     async def _read_store(self, plan: Plan) -> None:
         await self.known.refresh()
         self.market: Market = await begin_market(plan, self.store)
+        if isinstance(self.market, LiveMarket):
+            await self.market.refresh()
         self._secret = await self.store.write(secret("decision_ids"))
         self._bus_secret = await self.store.write(secret("bus"))
 
@@ -230,6 +248,8 @@ class Worker:
             features=self.live,
             assigner=self.experiment,
             agents=self.known,
+            holdings=self.known,
+            symbols=lambda: len(self.market.symbols()),
             advisers=Advisers(rl=self.policies, fallback=(rule,) if calls is None else (RemoteRule(calls.rule), rule)),
             recorder=self.metrics,
             limits=self.circumstances.terms.limits,
@@ -240,18 +260,28 @@ class Worker:
             Spool(settings.data_dir / SPOOL),
             to_row=partial(to_row, terms=self._terms),
         )
+        self.floor = Floor(
+            settings,
+            self.store,
+            self.journal,
+            self.known,
+            self.live,
+            self.market,
+            now=self._clock,
+        )
         market: MarketSourceView = {"source": self.market.source, "speed": self.market.speed}
         self.predictions = Predictions(
             self.desk,
             self.live,
             self.journal,
+            self.floor.desk,
             self.bus,
             market=market,
             timeout_s=settings.prediction_timeout_seconds,
         )
 
     def _open_desks(self) -> None:
-        settings, clock = self.settings, boot_clock()
+        settings, clock = self.settings, self._clock
         self.bus.join(self._bus_secret)
         self.once = Once(self.store, self.bus, secret=self._secret, now=clock)
         around = Surroundings(
@@ -272,6 +302,7 @@ class Worker:
         self.agents = AgentDesk(self.store, self.known, self.models, self.checks)
         self.commands = AgentCommands(self.agents, self.checks, self.market, self.known, self.once)
         self.pages = JournalPages(self.store)
+        self._open_acting()
         observed = Observed(
             store=self.store,
             known=self.known,
@@ -281,6 +312,34 @@ class Worker:
             door=self._door.counts,
         )
         self.observation = Observation(observed, self.metrics)
+
+    def _open_acting(self) -> None:
+        signals = LiveSignals(self.market)
+        self.engine = EngineSignals(
+            Views(
+                features=self.live,
+                signals=signals,
+                policy=lambda: self.policies.of(None),
+                symbol_of=self._symbol_of,
+                halt=self.known.halt,
+            )
+        )
+        self.acting = Acting(
+            Scene(
+                store=self.store,
+                market=self.market,
+                features=self.live,
+                signals=signals,
+                agents=self.known.agents,
+                decide=self.predictions.decide_on_bar,
+                secret=self._secret,
+                now=self._clock,
+            )
+        )
+
+    def _symbol_of(self, given: str) -> str | None:
+        symbol = given if given in self.market.symbols() else understand(given)
+        return symbol if symbol in self.market.symbols() else None
 
     def _loops(self) -> list[asyncio.Task[None]]:
         observation = self.observation
@@ -293,6 +352,9 @@ class Worker:
             begin(follow(self.models, self.policies.switch, self.store), "model_watch"),
             # Not all workers of a machine at once.
             begin(repeat_with_store(self._sweep, lambda: random.uniform(0.5, 1.0) * RETENTION_S), "retention"),
+            *self.floor.loops(),
+            *self.neighbours.loops(self.floor, self.market, self.known, usable_bars=lambda: self.live.history_bars),
+            begin(self.acting.run(), "acting"),
             begin(watch(self._lost, self._end), "watch"),
         ]
 

@@ -9,27 +9,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store.connections import StoreConnection
 
 _COLUMNS = "user_id, since, predictions, errors, last_activity"
 _NOTED = "agent activity"
 
 
-def note(connection: AsyncConnection, counted: Sequence[Row[Any]]) -> None:
+def note(connection: StoreConnection, counted: Sequence[Row[Any]]) -> None:
     """Count this (rows of the columns of `agent_activity`) when the transaction of this connection ends."""
-    connection.info.setdefault(_NOTED, []).extend(counted)
+    connection.info.setdefault(_NOTED, []).extend(dict(row._mapping) for row in counted)
 
 
-def begin(connection: AsyncConnection) -> None:
+def begin(connection: StoreConnection) -> None:
     """Nothing is noted yet, whatever became of the transaction before."""
     connection.info.pop(_NOTED, None)
 
 
-async def write_noted(connection: AsyncConnection) -> None:
+async def write_noted(connection: StoreConnection) -> None:
     """Write what was noted. Nothing may come after it but the end of the transaction."""
     noted = connection.info.pop(_NOTED, None)
     if noted:
-        await connection.execute(_WRITE, {"noted": json.dumps([dict(row._mapping) for row in noted])})
+        await connection.execute(_WRITE, {"noted": json.dumps(noted)})
 
 
 def count(source: str) -> str:

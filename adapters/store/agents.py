@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, and_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, and_, bindparam, select
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.tables import agent_activity, agents
 from adapters.store.upsert import insert_or_replace
@@ -38,15 +38,15 @@ def change_agent(user_id: str, change: Change[Result]) -> Work[tuple[Agent, Resu
     `change` runs on the agent as it is at that moment, whoever else changes it; what it raises leaves all as it was.
     """
 
-    async def work(connection: AsyncConnection) -> tuple[Agent, Result]:
+    async def work(connection: StoreConnection) -> tuple[Agent, Result]:
         await wait_for_turn(connection)
-        found = (await connection.execute(select(agents).where(agents.c.user_id == user_id))).first()
+        found = (await connection.execute(_FIND, {"wanted": user_id})).first()
         known = None if found is None else agent_of(found)
         changed, result = change(known)
         if changed == known:
             return changed, result
         changed = replace(changed, version=await next_version(connection))
-        await insert_or_replace(connection, agents, _row(changed), key=["user_id"])
+        await insert_or_replace(connection, agents, _row(changed), key="user_id")
         return changed, result
 
     return work
@@ -55,7 +55,7 @@ def change_agent(user_id: str, change: Change[Result]) -> Work[tuple[Agent, Resu
 def activity(user_id: str) -> Work[Activity]:
     """Read: what the agent of a user did."""
 
-    async def work(connection: AsyncConnection) -> Activity:
+    async def work(connection: StoreConnection) -> Activity:
         of_agent = and_(agents.c.user_id == agent_activity.c.user_id, agents.c.created_at == agent_activity.c.since)
         statement = select(agent_activity).join(agents, of_agent).where(agent_activity.c.user_id == user_id)
         row = (await connection.execute(statement)).first()
@@ -69,7 +69,7 @@ def activity(user_id: str) -> Work[Activity]:
 def list_agents(*, after_user: str | None, limit: int, state: AgentState | None) -> Work[Sequence[Agent]]:
     """Read: at most `limit` agents by user id, those after `after_user`; None means from the first, in any state."""
 
-    async def work(connection: AsyncConnection) -> Sequence[Agent]:
+    async def work(connection: StoreConnection) -> Sequence[Agent]:
         statement = select(agents).order_by(agents.c.user_id).limit(limit)
         if after_user is not None:
             statement = statement.where(agents.c.user_id > after_user)
@@ -107,6 +107,9 @@ def config_from(text: str) -> AgentConfig:
         "limits": AgentLimits(**fields["limits"]),
     }
     return AgentConfig(**fields)
+
+
+_FIND = select(agents).where(agents.c.user_id == bindparam("wanted"))
 
 
 def _row(agent: Agent) -> dict[str, object]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.tables import answers
 from trading.boot import Clock, Moment
@@ -64,7 +64,7 @@ Along: TypeAlias = Work[object]
 def claim(keyed: Keyed, now: Clock) -> Work[Claimed | Answered | Busy]:
     """Claim a key that nobody answers. Raises KeyReused."""
 
-    async def work(connection: AsyncConnection) -> Claimed | Answered | Busy:
+    async def work(connection: StoreConnection) -> Claimed | Answered | Busy:
         if not await _locked(connection, keyed):
             return Busy()
         row, moment = await _find(connection, keyed), now()
@@ -83,7 +83,7 @@ def claim(keyed: Keyed, now: Clock) -> Work[Claimed | Answered | Busy]:
 def look(keyed: Keyed, now: Clock) -> Work[Claimed | Answered | Busy]:
     """What a claim would find; for reading. Raises KeyReused."""
 
-    async def work(connection: AsyncConnection) -> Claimed | Answered | Busy:
+    async def work(connection: StoreConnection) -> Claimed | Answered | Busy:
         row = await _find(connection, keyed)
         return Claimed(epoch=1) if row is None else _read(row, keyed, now())
 
@@ -93,7 +93,7 @@ def look(keyed: Keyed, now: Clock) -> Work[Claimed | Answered | Busy]:
 def renew(keyed: Keyed, epoch: int, now: Clock) -> Work[None]:
     """Hold a claim for another LEASE_S seconds, if it is still ours."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: StoreConnection) -> None:
         if await _locked(connection, keyed):
             await connection.execute(update(answers).where(_open(keyed, epoch)).values(_lease(now())))
 
@@ -106,7 +106,7 @@ def keep(keyed: Keyed, epoch: int, answer: str, along: Along) -> Work[Answered |
     Busy, with nothing written, while somebody else tries the key: ask again. Lost when somebody took it over.
     """
 
-    async def work(connection: AsyncConnection) -> Answered | Busy | Lost:
+    async def work(connection: StoreConnection) -> Answered | Busy | Lost:
         if not await _locked(connection, keyed):
             return Busy()
         row = await _find(connection, keyed)
@@ -124,7 +124,7 @@ def keep(keyed: Keyed, epoch: int, answer: str, along: Along) -> Work[Answered |
 def release(keyed: Keyed, epoch: int) -> Work[None]:
     """Forget a claim that led to no answer, if it is still ours."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: StoreConnection) -> None:
         if await _locked(connection, keyed):
             await connection.execute(delete(answers).where(_open(keyed, epoch)))
 
@@ -137,7 +137,7 @@ def answer_once(keyed: Keyed, now: Clock, answer: Work[bytes]) -> Work[Answered 
     Raises KeyReused, and what `answer` raises.
     """
 
-    async def work(connection: AsyncConnection) -> Answered | Busy:
+    async def work(connection: StoreConnection) -> Answered | Busy:
         if not await _locked(connection, keyed):
             return Busy()
         row, moment = await _find(connection, keyed), now()
@@ -155,7 +155,7 @@ _Row: TypeAlias = Row[*tuple[Any, ...]]
 _NO_LEASE: dict[str, object] = {"lease_boot": None, "lease_monotonic": None, "lease_at": None}
 
 
-async def _locked(connection: AsyncConnection, keyed: Keyed) -> bool:
+async def _locked(connection: StoreConnection, keyed: Keyed) -> bool:
     if connection.dialect.name != "postgresql":
         return True
     name = "\0".join((keyed.user_id, keyed.operation, keyed.key)).encode()
@@ -171,7 +171,7 @@ def _open(keyed: Keyed, epoch: int) -> ColumnElement[bool]:
     return and_(_is(keyed), answers.c.epoch == epoch, answers.c.answer.is_(None))
 
 
-async def _find(connection: AsyncConnection, keyed: Keyed) -> _Row | None:
+async def _find(connection: StoreConnection, keyed: Keyed) -> _Row | None:
     return (await connection.execute(select(answers).where(_is(keyed)))).first()
 
 

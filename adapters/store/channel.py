@@ -4,11 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
-from adapters.store.connections import abandon
+from adapters.store.connections import StoreConnection
 from adapters.store.failures import DATABASE_ERRORS, describe, is_away
 from trading.errors import StoreUnavailable
 
@@ -21,12 +19,29 @@ PAUSE_S = 0.5
 CLOSE_S = 0.5
 
 
+class Connections(Protocol):
+    """Some connections to one database, each of which does one transaction at a time."""
+
+    async def transact(
+        self, work: Callable[[StoreConnection], Awaitable[Result]], *, then: Callable[[Result], None]
+    ) -> Result:
+        """Begin, do `work`, commit. Raises what the driver, or `work`, raises; nothing of it has happened then.
+
+        `then` is told the result first: on a busy event loop each turn that it need not wait for counts.
+
+        When it is cancelled the connection is given up at once, whatever it is at.
+        """
+
+    async def close(self) -> None:
+        """Close what is open, once it is free; what is not free is given up when this is cancelled."""
+
+
 class Channel:
     """Reading and writing fail and come back each for itself: a full disk can still be read. Logs call it `word`."""
 
-    def __init__(self, word: str, engine: AsyncEngine, monotonic_s: Callable[[], float]) -> None:
+    def __init__(self, word: str, connections: Connections, monotonic_s: Callable[[], float]) -> None:
         self._word = word
-        self._engine = engine
+        self._connections = connections
         self._monotonic_s = monotonic_s
         self._away_until_s = float("-inf")
         self.failure: str | None = None
@@ -36,15 +51,20 @@ class Channel:
         if self.failure is not None and self._monotonic_s() < self._away_until_s:
             raise StoreUnavailable(self.failure)
 
-    async def transact(self, work: Callable[[AsyncConnection], Awaitable[Result]], *, within_s: float) -> Result:
-        """Begin, do `work`, commit, in `within_s` seconds altogether. Raises what the driver, or `work`, raises."""
-        return await self.use(lambda connection: _commit(connection, work), within_s=within_s)
+    async def transact(
+        self,
+        work: Callable[[StoreConnection], Awaitable[Result]],
+        *,
+        within_s: float,
+        then: Callable[[Result], None] = lambda _: None,
+    ) -> Result:
+        """Begin, do `work`, commit, in `within_s` seconds altogether. Raises what the driver, or `work`, raises.
 
-    async def use(self, work: Callable[[AsyncConnection], Awaitable[Result]], *, within_s: float) -> Result:
-        """The same for work that begins and commits by itself."""
+        `then` is told the result as soon as that is durable.
+        """
         try:
-            async with asyncio.timeout(within_s), self._engine.connect() as connection:
-                result = await _unless_lost(connection, work)
+            async with asyncio.timeout(within_s):
+                result = await self._connections.transact(work, then=then)
         except DATABASE_ERRORS as error:
             if is_away(error):
                 self._note(describe(error))
@@ -58,27 +78,10 @@ class Channel:
         """Close the connections, those that do not answer too."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
-                await self._engine.dispose()
+                await self._connections.close()
 
     def _note(self, failure: str) -> None:
         if self.failure is None:
             log.error("%s the store fails: %s", self._word, failure)
         self.failure = failure
         self._away_until_s = self._monotonic_s() + PAUSE_S
-
-
-async def _commit(connection: AsyncConnection, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
-    transaction = await connection.begin()
-    result = await work(connection)
-    await transaction.commit()
-    return result
-
-
-async def _unless_lost(connection: AsyncConnection, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
-    try:
-        return await work(connection)
-    except BaseException as error:
-        # Cancelled or not answered: the other side may be in the middle of it. Else closing rolls back.
-        if is_away(error) or not isinstance(error, Exception):
-            await abandon(connection)
-        raise

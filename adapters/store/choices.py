@@ -3,8 +3,8 @@
 import json
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.tables import choices
 from adapters.store.upsert import insert_or_replace
@@ -16,11 +16,11 @@ ACTIVE_MODEL = "active_model"
 def choose(name: str, value_json: str) -> Work[int]:
     """Write: from now on the value of `name`; the version of this change."""
 
-    async def work(connection: AsyncConnection) -> int:
+    async def work(connection: StoreConnection) -> int:
         await wait_for_turn(connection)
         version = await next_version(connection)
         values = {"name": name, "value": value_json, "version": version}
-        await insert_or_replace(connection, choices, values, key=["name"])
+        await insert_or_replace(connection, choices, values, key="name")
         return version
 
     return work
@@ -29,7 +29,7 @@ def choose(name: str, value_json: str) -> Work[int]:
 def choice(name: str) -> Work[str | None]:
     """Read: the JSON value of `name`; None when nothing was ever chosen."""
 
-    async def work(connection: AsyncConnection) -> str | None:
+    async def work(connection: StoreConnection) -> str | None:
         statement = select(choices.c.value).where(choices.c.name == name)
         return (await connection.execute(statement)).scalar_one_or_none()
 

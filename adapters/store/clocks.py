@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.market_clock import ClockTerms, MarketClock
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.tables import market_clocks
 from adapters.store.upsert import insert_new
@@ -15,7 +15,7 @@ from adapters.store.upsert import insert_new
 def open_clock(terms: ClockTerms, *, wall_s: float) -> Work[MarketClock]:
     """Write: the clock that all processes of these terms share; its epoch is `wall_s` when this one is the first."""
 
-    async def work(connection: AsyncConnection) -> MarketClock:
+    async def work(connection: StoreConnection) -> MarketClock:
         begun = terms.begin(wall_s)
         values = {
             "digest": terms.digest,
@@ -33,7 +33,7 @@ def open_clock(terms: ClockTerms, *, wall_s: float) -> Work[MarketClock]:
 def find_clock(terms: ClockTerms) -> Work[MarketClock | None]:
     """Read: the shared clock; None for a market that has not begun."""
 
-    async def work(connection: AsyncConnection) -> MarketClock | None:
+    async def work(connection: StoreConnection) -> MarketClock | None:
         statement = select(market_clocks).where(market_clocks.c.digest == terms.digest)
         row = (await connection.execute(statement)).first()
         if row is None:
@@ -46,7 +46,7 @@ def find_clock(terms: ClockTerms) -> Work[MarketClock | None]:
 def forget_clock(terms: ClockTerms) -> Work[bool]:
     """Write: the market of these terms begins anew with its next process. False when it had not begun."""
 
-    async def work(connection: AsyncConnection) -> bool:
+    async def work(connection: StoreConnection) -> bool:
         statement = delete(market_clocks).where(market_clocks.c.digest == terms.digest)
         return (await connection.execute(statement)).rowcount > 0
 

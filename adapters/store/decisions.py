@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store
 from adapters.store.tables import decisions
 from trading.vocabulary import Wanted
@@ -44,7 +44,7 @@ async def find(store: Store, wanted: Wanted, *, before: int | None, limit: int) 
     `before` is that of the page before: what is journalled meanwhile moves nothing. None begins with the newest.
     """
 
-    async def work(connection: AsyncConnection) -> Page:
+    async def work(connection: StoreConnection) -> Page:
         return await _find(connection, wanted, before, min(limit, MOST_ROWS))
 
     return await store.read(work)
@@ -53,7 +53,7 @@ async def find(store: Store, wanted: Wanted, *, before: int | None, limit: int) 
 async def by_id(store: Store, request_id: str) -> Record | None:
     """The decision with this id, None when there is none. Raises StoreUnavailable."""
 
-    async def work(connection: AsyncConnection) -> Record | None:
+    async def work(connection: StoreConnection) -> Record | None:
         row = (await connection.execute(_RECORDS.where(decisions.c.id == request_id))).first()
         return None if row is None else Record(**row._mapping)
 
@@ -71,7 +71,7 @@ _RECORDS = select(
 _NEWEST_FIRST = (decisions.c.decided_at.desc(), decisions.c.seq.desc())
 
 
-async def _find(connection: AsyncConnection, wanted: Wanted, before: int | None, limit: int) -> Page:
+async def _find(connection: StoreConnection, wanted: Wanted, before: int | None, limit: int) -> Page:
     conditions = _range(wanted)
     if before is not None:
         position = (
@@ -91,7 +91,7 @@ async def _find(connection: AsyncConnection, wanted: Wanted, before: int | None,
     if len(rows) > limit:
         return Page(records=records, before=records[-1].seq)
     last = entries.with_only_columns(decisions.c.seq).offset(LOOKED_THROUGH - 1).limit(1)
-    return Page(records=records, before=await connection.scalar(last))
+    return Page(records=records, before=(await connection.execute(last)).scalar())
 
 
 def _range(wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -2,46 +2,27 @@
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.store import activity
-from adapters.store.channel import Channel
-from adapters.store.connections import (
-    postgresql_reader,
-    postgresql_writer,
-    sqlite_reader,
-    sqlite_writer,
-    transact_in_one_go,
-)
+from adapters.store import activity, postgresql, sqlite_threads
+from adapters.store.channel import Channel, Connections
+from adapters.store.connections import StoreConnection
 from adapters.store.failures import DATABASE_ERRORS, describe, is_away, unavailable
 from trading.errors import InvalidSetting, ServiceError, StoreUnavailable
 
 log = logging.getLogger("rl_service.store")
 
 Result = TypeVar("Result")
-Work = Callable[[AsyncConnection], Awaitable[Result]]
-
-
-@runtime_checkable
-class InOneGo(Protocol):
-    """Work that SQLite can do as a transaction of its own, when it shares none, in one go of its thread."""
-
-    async def __call__(self, connection: AsyncConnection) -> None:
-        """Do it in a transaction."""
-
-    def on_sqlite(self, connection: sqlite3.Connection) -> None:
-        """The same, in the thread of the connection."""
-
+Work = Callable[[StoreConnection], Awaitable[Result]]
 
 SQLITE_FILE = "store.sqlite"
 # Connecting, one statement, or waiting for another process's lock; a black hole costs this much once.
@@ -71,7 +52,7 @@ def locate(database_url: str | None, data_dir: Path) -> Location:
     """The SQLite file in `data_dir`, or the PostgreSQL database of a postgresql:// URL. Raises InvalidSetting."""
     if database_url is None:
         file = data_dir / SQLITE_FILE
-        return Location(url=URL.create("sqlite+aiosqlite", database=str(file)), file=file)
+        return Location(url=URL.create("sqlite+pysqlite", database=str(file)), file=file)
     try:
         url = make_url(database_url)
     except (ArgumentError, ValueError):
@@ -81,16 +62,16 @@ def locate(database_url: str | None, data_dir: Path) -> Location:
     return Location(url=url.set(drivername="postgresql+asyncpg"), file=None)
 
 
-def writer_engine(location: Location, patience_s: float) -> AsyncEngine:
-    """An engine whose transactions may write, and end durable."""
-    make = postgresql_writer if location.file is None else sqlite_writer
-    return make(location.url, patience_s=patience_s)
+def _writer(location: Location, patience_s: float) -> Connections:
+    if location.file is not None:
+        return sqlite_threads.writer(location.url, patience_s=patience_s)
+    return postgresql.PostgresqlConnections(postgresql.writer_engine(location.url, patience_s=patience_s))
 
 
-def reader_engine(location: Location, patience_s: float) -> AsyncEngine:
-    """An engine whose transactions see one state."""
-    make = postgresql_reader if location.file is None else sqlite_reader
-    return make(location.url, patience_s=patience_s)
+def _reader(location: Location, patience_s: float) -> Connections:
+    if location.file is not None:
+        return sqlite_threads.reader(location.url, patience_s=patience_s)
+    return postgresql.PostgresqlConnections(postgresql.reader_engine(location.url, patience_s=patience_s))
 
 
 class _Waiting(Generic[Result]):
@@ -147,8 +128,8 @@ class Store:
 
     async def start(self) -> None:
         """Begin to write."""
-        self._writing = Channel("writing to", writer_engine(self.location, self._patience_s), self._monotonic_s)
-        self._reading = Channel("reading from", reader_engine(self.location, self._patience_s), self._monotonic_s)
+        self._writing = Channel("writing to", _writer(self.location, self._patience_s), self._monotonic_s)
+        self._reading = Channel("reading from", _reader(self.location, self._patience_s), self._monotonic_s)
         self._task = asyncio.create_task(self._write_groups(), name="store")
 
     async def stop(self) -> None:
@@ -164,8 +145,9 @@ class Store:
     async def write(self, work: Work[Result], *, within_s: float = WITHIN_S) -> Result:
         """Do `work` in a transaction that others may share; its result once that is durable.
 
-        `work` may be run more than once and may raise our errors, if it does so before its first write. Raises
-        StoreUnavailable when it was not confirmed within `within_s` seconds: it may have happened, or may yet happen.
+        `work` awaits only the connection: on SQLite it is run in another thread. It may be run more than once and
+        may raise our errors, if it does so before its first write. Raises StoreUnavailable when it was not confirmed
+        within `within_s` seconds: it may have happened, or may yet happen.
         """
         self._require(self._writing)
         if len(self._waiting) >= MOST_WAITING:
@@ -206,7 +188,7 @@ class Store:
         started_s = self._monotonic_s()
         try:
             self._writing.require()
-            outcomes = await self._do(group)
+            await self._writing.transact(partial(_run, group), within_s=WITHIN_S, then=partial(_settle_each, group))
         except Exception as error:  # noqa: BLE001 - a fault in one caller's work is that caller's, not this loop's
             if len(group) > 1 and not isinstance(error, StoreUnavailable) and not is_away(error):
                 # One of them cannot be written: alone, the others can.
@@ -222,19 +204,6 @@ class Store:
             raise
         else:
             self._fit(len(group), self._monotonic_s() - started_s)
-            for waiting, outcome in zip(group, outcomes, strict=True):
-                waiting.settle(outcome)
-
-    async def _do(self, group: Sequence[_Waiting[Any]]) -> list[Any]:
-        work = group[0].work
-        if len(group) == 1 and isinstance(work, InOneGo) and self.dialect == "sqlite":
-            done = work.on_sqlite
-            return [
-                await self._writing.use(
-                    lambda connection: transact_in_one_go(connection, done, self._patience_s), within_s=WITHIN_S
-                )
-            ]
-        return await self._writing.transact(lambda connection: _run(group, connection), within_s=WITHIN_S)
 
     def _fit(self, together: int, took_s: float) -> None:
         # Over a slow network a transaction of many round trips would never end in time: fewer then share one.
@@ -244,7 +213,7 @@ class Store:
             self._together = min(2 * together, MOST_TOGETHER)
 
 
-async def _run(group: Sequence[_Waiting[Any]], connection: AsyncConnection) -> list[Any]:
+async def _run(group: Sequence[_Waiting[Any]], connection: StoreConnection) -> list[Any]:
     activity.begin(connection)
     outcomes: list[Any] = []
     for waiting in group:
@@ -254,6 +223,11 @@ async def _run(group: Sequence[_Waiting[Any]], connection: AsyncConnection) -> l
             outcomes.append(error)
     await activity.write_noted(connection)
     return outcomes
+
+
+def _settle_each(group: Sequence[_Waiting[Any]], outcomes: Sequence[Any]) -> None:
+    for waiting, outcome in zip(group, outcomes, strict=True):
+        waiting.settle(outcome)
 
 
 def _settle(group: Iterable[_Waiting[Any]], reason: str) -> None:

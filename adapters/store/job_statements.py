@@ -1,6 +1,7 @@
 """The SQL of the job queue, for SQLite and PostgreSQL alike."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -8,6 +9,7 @@ from sqlalchemy import (
     Double,
     Executable,
     Integer,
+    Select,
     Table,
     Text,
     and_,
@@ -132,3 +134,27 @@ FIND_ALL = select(jobs.c.id, jobs.c.user_id, jobs.c.status, jobs.c.answer)
 FIND = FIND_ALL.where(jobs.c.id == bindparam("wanted"))
 FIND_LOCKED = FIND.with_for_update(skip_locked=True)
 DEPTH = select(jobs.c.status, func.count().label("jobs")).where(jobs.c.status.in_(OPEN)).group_by(jobs.c.status)
+
+
+# Building a statement takes longer than doing it.
+@cache
+def given_ids(dialect: str) -> Select[*tuple[Any, ...]]:
+    """The ids in the parameter ROWS, for an `in_`."""
+    given = row_table(dialect, {"id": Text()})
+    return select(given.c.id)
+
+
+@cache
+def claimed(dialect: str) -> Select[*tuple[Any, ...]]:
+    """The jobs that are in the epochs given with their ids in the parameter ROWS."""
+    given = row_table(dialect, {"id": Text(), "epoch": Integer()})
+    same = and_(jobs.c.id == given.c.id, jobs.c.epoch == given.c.epoch)
+    return select(jobs.c.id, jobs.c.status, jobs.c.answer).join_from(jobs, given, same)
+
+
+@cache
+def closing(dialect: str) -> Executable:
+    """Gives jobs the status and answer in the parameter ROWS, as of `closed_at`."""
+    given = row_table(dialect, {"id": Text(), "status": Text(), "answer": Text()})
+    ended = {"status": given.c.status, "answer": given.c.answer, "finished_at": bindparam("closed_at", type_=Double())}
+    return update(jobs).where(jobs.c.id == given.c.id).values(NO_LEASE | ended)

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Double, Integer, Row, Select, Text, and_, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, update
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.job_statements import (
     ACCEPT,
@@ -23,10 +23,13 @@ from adapters.store.job_statements import (
     OPEN,
     SWEEP,
     TAKE,
+    claimed,
+    closing,
+    given_ids,
     lease_values,
     now_values,
 )
-from adapters.store.rows import ROWS, row_table, rows_text
+from adapters.store.rows import ROWS, rows_text
 from adapters.store.tables import jobs
 from trading.boot import Clock, Moment
 from trading.errors import NotFound, QueueFull
@@ -73,7 +76,7 @@ class Swept:
 
 
 # Called with the jobs that end in this transaction, to write in it what belongs to them.
-Along: TypeAlias = Callable[[AsyncConnection, frozenset[str]], Awaitable[object]]
+Along: TypeAlias = Callable[[StoreConnection, frozenset[str]], Awaitable[object]]
 
 
 def accept(new: Sequence[Job], *, max_waiting: int) -> Work[frozenset[str]]:
@@ -83,7 +86,7 @@ def accept(new: Sequence[Job], *, max_waiting: int) -> Work[frozenset[str]]:
     a statement's worth each. Of a job whose id is known already nothing is kept.
     """
 
-    async def work(connection: AsyncConnection) -> frozenset[str]:
+    async def work(connection: StoreConnection) -> frozenset[str]:
         values = {ROWS: rows_text([_row(job) for job in new]), "most": max_waiting}
         return frozenset((await connection.execute(ACCEPT[connection.dialect.name], values)).scalars())
 
@@ -94,7 +97,7 @@ def accept_one(job: Job, *, max_waiting: int) -> Work[bytes]:
     """The same for one job, or for one that was kept before; what is said of it then, as JSON. Raises QueueFull."""
     accept_it = accept([job], max_waiting=max_waiting)
 
-    async def work(connection: AsyncConnection) -> bytes:
+    async def work(connection: StoreConnection) -> bytes:
         if not await accept_it(connection) and await _find(connection, job.id) is None:
             raise QueueFull(f"{max_waiting} wait")
         return waiting_text(job.id, JobStatus.PENDING).encode()
@@ -105,7 +108,7 @@ def accept_one(job: Job, *, max_waiting: int) -> Work[bytes]:
 def take(owner: str, most: int, now: Clock) -> Work[list[Taken]]:
     """Take up to `most` jobs, first things first, each with a new epoch and a lease of LEASE_S seconds."""
 
-    async def work(connection: AsyncConnection) -> list[Taken]:
+    async def work(connection: StoreConnection) -> list[Taken]:
         moment = now()
         values = now_values(moment) | lease_values(moment) | {"most": most, "by": owner}
         rows = (await connection.execute(TAKE, values)).all()
@@ -117,11 +120,11 @@ def take(owner: str, most: int, now: Clock) -> Work[list[Taken]]:
 def renew(held: Mapping[str, int], now: Clock) -> Work[None]:
     """Hold jobs (id -> epoch) for another LEASE_S seconds; those that are no longer ours are left alone."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: StoreConnection) -> None:
         claims = [Ended(id=job_id, epoch=epoch, status=JobStatus.RUNNING, answer="") for job_id, epoch in held.items()]
         ours = await _ours(connection, claims)
         if ours:
-            statement = update(jobs).where(jobs.c.id.in_(_ids(connection))).values(NEW_LEASE)
+            statement = update(jobs).where(jobs.c.id.in_(given_ids(connection.dialect.name))).values(NEW_LEASE)
             await connection.execute(
                 statement, lease_values(now()) | {ROWS: rows_text([{"id": row.id} for row in ours])}
             )
@@ -135,7 +138,7 @@ def finish(ended: Sequence[Ended], now: Clock, along: Along) -> Work[Finished]:
     A job ends only while it is RUNNING in the epoch given. What `along` writes becomes true together with that.
     """
 
-    async def work(connection: AsyncConnection) -> Finished:
+    async def work(connection: StoreConnection) -> Finished:
         found = {row.id: row for row in await _ours(connection, ended)}
         wanted = [end for end in ended if end.id in found]
         again = [end for end in wanted if (found[end.id].status, found[end.id].answer) == (end.status, end.answer)]
@@ -155,7 +158,7 @@ def cancel(job_id: str, now: Clock) -> Work[Stored]:
     On PostgreSQL a job that another process is changing right now is returned as it was: ask again.
     """
 
-    async def work(connection: AsyncConnection) -> Stored:
+    async def work(connection: StoreConnection) -> Stored:
         row = (await connection.execute(FIND_LOCKED, {"wanted": job_id})).first()
         stored = _stored(row or await _find(connection, job_id))
         if row is None or stored.status not in before(JobStatus.CANCELLED):
@@ -170,7 +173,7 @@ def cancel(job_id: str, now: Clock) -> Work[Stored]:
 def sweep(now: Clock) -> Work[Swept]:
     """Expire what waited past its deadline, and let others take what its taker no longer holds."""
 
-    async def work(connection: AsyncConnection) -> Swept:
+    async def work(connection: StoreConnection) -> Swept:
         moment = now()
         rows = (await connection.execute(SWEEP, now_values(moment))).all()
         expired = {row.id: problem_text(row.id, _EXPIRED, PROBLEMS[_EXPIRED]) for row in rows if row.late}
@@ -179,7 +182,9 @@ def sweep(now: Clock) -> Work[Swept]:
             await _close(connection, {job_id: (_EXPIRED, answer) for job_id, answer in expired.items()}, moment)
         if lapsed:
             statement = (
-                update(jobs).where(jobs.c.id.in_(_ids(connection))).values(NO_LEASE | {"status": JobStatus.PENDING})
+                update(jobs)
+                .where(jobs.c.id.in_(given_ids(connection.dialect.name)))
+                .values(NO_LEASE | {"status": JobStatus.PENDING})
             )
             await connection.execute(statement, {ROWS: rows_text(lapsed)})
         return Swept(expired=expired, returned=len(lapsed))
@@ -190,8 +195,8 @@ def sweep(now: Clock) -> Work[Swept]:
 def read(ids: Sequence[str]) -> Work[dict[str, Stored]]:
     """Jobs as they are, by id; without those that nobody knows."""
 
-    async def work(connection: AsyncConnection) -> dict[str, Stored]:
-        statement = FIND_ALL.where(jobs.c.id.in_(_ids(connection)))
+    async def work(connection: StoreConnection) -> dict[str, Stored]:
+        statement = FIND_ALL.where(jobs.c.id.in_(given_ids(connection.dialect.name)))
         rows = (await connection.execute(statement, {ROWS: rows_text([{"id": job_id} for job_id in ids])})).all()
         return {row.id: _stored(row) for row in rows}
 
@@ -201,7 +206,7 @@ def read(ids: Sequence[str]) -> Work[dict[str, Stored]]:
 def depth() -> Work[dict[JobStatus, int]]:
     """How many jobs are PENDING and RUNNING."""
 
-    async def work(connection: AsyncConnection) -> dict[JobStatus, int]:
+    async def work(connection: StoreConnection) -> dict[JobStatus, int]:
         counted = {JobStatus(row.status): int(row.jobs) for row in await connection.execute(DEPTH)}
         return {status: counted.get(status, 0) for status in OPEN}
 
@@ -240,46 +245,26 @@ def _stored(row: _Row | None) -> Stored:
     return Stored(id=row.id, user_id=row.user_id, status=JobStatus(row.status), answer=row.answer)
 
 
-async def _find(connection: AsyncConnection, job_id: str) -> _Row | None:
+async def _find(connection: StoreConnection, job_id: str) -> _Row | None:
     return (await connection.execute(FIND, {"wanted": job_id})).first()
-
-
-def _ids(connection: AsyncConnection) -> Select[Any]:
-    given = row_table(connection.dialect.name, {"id": Text()})
-    return select(given.c.id)
-
-
-def _claimed(connection: AsyncConnection) -> Select[*tuple[Any, ...]]:
-    given = row_table(connection.dialect.name, {"id": Text(), "epoch": Integer()})
-    claimed = and_(jobs.c.id == given.c.id, jobs.c.epoch == given.c.epoch)
-    return select(jobs.c.id, jobs.c.status, jobs.c.answer).join_from(jobs, given, claimed)
 
 
 def _claims(claims: Sequence[Ended]) -> dict[str, object]:
     return {ROWS: rows_text([{"id": claim.id, "epoch": claim.epoch} for claim in claims])}
 
 
-async def _ours(connection: AsyncConnection, claims: Sequence[Ended]) -> Sequence[_Row]:
-    held = _claimed(connection).with_for_update(skip_locked=True, of=jobs)
+async def _ours(connection: StoreConnection, claims: Sequence[Ended]) -> Sequence[_Row]:
+    held = claimed(connection.dialect.name).with_for_update(skip_locked=True, of=jobs)
     return (await connection.execute(held, _claims(claims))).all()
 
 
-async def _running(connection: AsyncConnection, claims: Sequence[Ended]) -> frozenset[str]:
+async def _running(connection: StoreConnection, claims: Sequence[Ended]) -> frozenset[str]:
     if not claims:
         return frozenset()
-    running = _claimed(connection).where(jobs.c.status == JobStatus.RUNNING)
+    running = claimed(connection.dialect.name).where(jobs.c.status == JobStatus.RUNNING)
     return frozenset((await connection.execute(running, _claims(claims))).scalars())
 
 
-async def _close(connection: AsyncConnection, ends: Mapping[str, tuple[JobStatus, str]], now: Moment) -> None:
-    given = row_table(connection.dialect.name, {"id": Text(), "status": Text(), "answer": Text()})
-    statement = (
-        update(jobs)
-        .where(jobs.c.id == given.c.id)
-        .values(
-            NO_LEASE
-            | {"status": given.c.status, "answer": given.c.answer, "finished_at": literal(now.wall_s, Double())}
-        )
-    )
+async def _close(connection: StoreConnection, ends: Mapping[str, tuple[JobStatus, str]], now: Moment) -> None:
     rows = [{"id": job_id, "status": status, "answer": answer} for job_id, (status, answer) in ends.items()]
-    await connection.execute(statement, {ROWS: rows_text(rows)})
+    await connection.execute(closing(connection.dialect.name), {ROWS: rows_text(rows), "closed_at": now.wall_s})

@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store
 from adapters.store.failures import RefusedStatement
 from adapters.store.journal_rows import Batch, Entry, InsertBatch, ToRow, encode, joined
@@ -96,7 +95,7 @@ class Journal:
         elif len(queue) == ENOUGH:
             self._enough.set()
 
-    async def insert(self, connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+    async def insert(self, connection: StoreConnection, entries: Sequence[Entry]) -> None:
         """Put decisions into the journal inside a transaction of the caller's, each once whoever else puts it there."""
         await InsertBatch(batch=encode(entries, self._to_row))(connection)
 

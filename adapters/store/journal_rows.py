@@ -1,17 +1,15 @@
 """How a batch of decisions enters the store: in two parameters of one statement, each decision once."""
 
-import sqlite3
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import activity
+from adapters.store.connections import StoreConnection
 from trading.vocabulary import Decision
 
 
@@ -114,32 +112,18 @@ def _json(value: object) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsertBatch:
-    """Inserts rows and counts them for the agents of their users; a decision that is there already is left alone.
-
-    Keeps adapters.store.engine.InOneGo.
-    """
+    """Inserts rows and counts them for the agents of their users; a decision that is there already is left alone."""
 
     batch: Batch
 
-    async def __call__(self, connection: AsyncConnection) -> None:
+    async def __call__(self, connection: StoreConnection) -> None:
         """Do it in a transaction of the store."""
         if connection.dialect.name == "postgresql":
             activity.note(connection, (await connection.execute(_INSERT_AND_COUNT, self._parameters)).all())
             return
-        # Past SQLAlchemy, which goes to the connection's thread and back three times a statement.
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        try:
-            inserted = (await driver.execute(_INSERT, self._parameters)).rowcount
-            if inserted:
-                await driver.execute(_COUNT, {"inserted": inserted})
-        except sqlite3.Error as error:
-            raise OperationalError("journal", None, error) from error
-
-    def on_sqlite(self, connection: sqlite3.Connection) -> None:
-        """Do it in the thread of a connection that has begun. Raises sqlite3.Error."""
-        inserted = connection.execute(_INSERT, self._parameters).rowcount
+        inserted = (await connection.execute(_INSERT, self._parameters)).rowcount
         if inserted:
-            connection.execute(_COUNT, {"inserted": inserted})
+            await connection.execute(_COUNT, {"inserted": inserted})
 
     @property
     def _parameters(self) -> dict[str, object]:
@@ -149,19 +133,23 @@ class InsertBatch:
 # One statement of one step: sqlite3 takes the interpreter's lock back after every step, and against a busy event loop
 # that takes up to 5 ms. Each element is kept as it was cut out, or every column would cut it out again. INSERT comes
 # first: sqlite3 tells no row count of a statement that begins with WITH.
-_INSERT = f"""
+_INSERT = text(
+    f"""
     INSERT INTO decisions ({", ".join(_COLUMNS)}, document)
     WITH given(one) AS MATERIALIZED (SELECT value FROM json_each(:rows))
     SELECT {", ".join(f"json_extract(one, '$[{place}]')" for place in range(len(_COLUMNS)))},
         CAST(substr(:documents, json_extract(one, '$[{_FIRST}]'), json_extract(one, '$[{_LONG}]')) AS TEXT)
     FROM given WHERE true
     ON CONFLICT (id) DO NOTHING"""  # noqa: S608 - words of ours only
+)
 # The transaction holds SQLite's write lock, and rows are numbered one after the other: the last ones are ours.
-_COUNT = activity.add(
-    # CROSS: from the decisions to their agents, never the other way round.
-    activity.count(
-        "FROM decisions CROSS JOIN agents ON agents.user_id = decisions.user_id"
-        " WHERE seq > (SELECT max(seq) FROM decisions) - :inserted"
+_COUNT = text(
+    activity.add(
+        # CROSS: from the decisions to their agents, never the other way round.
+        activity.count(
+            "FROM decisions CROSS JOIN agents ON agents.user_id = decisions.user_id"
+            " WHERE seq > (SELECT max(seq) FROM decisions) - :inserted"
+        )
     )
 )
 

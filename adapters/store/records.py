@@ -3,9 +3,10 @@
 from base64 import b64encode
 from typing import TypeAlias
 
+from pydantic_core import from_json
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.reading import read_value
 from adapters.store.tables import decisions
@@ -14,7 +15,7 @@ from trading.errors import StoreRefused
 from trading.vocabulary import Advice, Decision, MarketView, Signal
 
 # What a document with this number holds never changes: another content is another number.
-DOCUMENT_VERSION = 1
+DOCUMENT_VERSION = 2
 
 # Values that are JSON already: text, numbers, booleans, null, and lists and objects of them. Enums are their `_value_`:
 # pydantic_core takes four times as long over a whole document with members of StrEnums in it, and `value` is a call.
@@ -67,6 +68,9 @@ def _document(decision: Decision) -> Document:
         "agent": None if agent is None else _agent_out(agent),
         "agent_stale": decision.agent_stale,
         "judged_at_s": decision.judged_at_s,
+        "halt": decision.halt._value_,
+        "refused_by": [reason._value_ for reason in decision.refused_by],
+        "client_order_id": decision.client_order_id,
     }
 
 
@@ -157,10 +161,17 @@ def decision_from(document: object) -> Decision:
         raise StoreRefused(f"the document of a decision is damaged: {error}") from error
 
 
+async def find_decision(connection: StoreConnection, request_id: str) -> Decision | None:
+    """The decision with this id as it was journalled; None for an unknown id. Raises StoreRefused."""
+    statement = select(decisions.c.document).where(decisions.c.id == request_id)
+    document = (await connection.execute(statement)).scalar_one_or_none()
+    return None if document is None else decision_from(from_json(document))
+
+
 def read_row(request_id: str) -> Work[dict[str, object] | None]:
     """Every column of a decision but its number, `document` as the JSON text it is kept as; None for an unknown id."""
 
-    async def work(connection: AsyncConnection) -> dict[str, object] | None:
+    async def work(connection: StoreConnection) -> dict[str, object] | None:
         columns = [column for column in decisions.columns if column.name != "seq"]
         row = (await connection.execute(select(*columns).where(decisions.c.id == request_id))).first()
         return None if row is None else dict(row._mapping)

@@ -10,9 +10,9 @@ from functools import partial
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, delete, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.answers import PREDICT_ASYNC
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store
 from adapters.store.tables import answers, jobs
 from adapters.store.versions import wait_for_turn
@@ -45,7 +45,7 @@ class Swept:
 
 
 class _End(Protocol):
-    async def __call__(self, connection: AsyncConnection, *, before_s: float) -> int: ...
+    async def __call__(self, connection: StoreConnection, *, before_s: float) -> int: ...
 
 
 async def sweep(
@@ -85,31 +85,31 @@ async def sweep(
     return Swept(decisions=decisions, results=results, answers=accepted + answered)
 
 
-async def _end_decisions(connection: AsyncConnection, *, before_s: float) -> int:
+async def _end_decisions(connection: StoreConnection, *, before_s: float) -> int:
     await wait_for_turn(connection)  # for the sums: see versions.py
     parameters = {"before_s": before_s, "most": CHUNK_ROWS}
     if connection.dialect.name == "postgresql":
-        return await connection.scalar(_END_AND_SUM, parameters) or 0
+        return int((await connection.execute(_END_AND_SUM, parameters)).scalar_one())
     await connection.execute(_SUM, parameters)
     return (await connection.execute(_END, parameters)).rowcount
 
 
-async def _end_results(connection: AsyncConnection, *, before_s: float) -> int:
+async def _end_results(connection: StoreConnection, *, before_s: float) -> int:
     old = select(jobs.c.id).where(jobs.c.finished_at < before_s).order_by(jobs.c.finished_at)
     chunk = old.limit(CHUNK_ROWS).with_for_update(skip_locked=True)
     return (await connection.execute(delete(jobs).where(jobs.c.id.in_(chunk)))).rowcount
 
 
-async def _end_answers(connection: AsyncConnection, *, before_s: float) -> int:
+async def _end_answers(connection: StoreConnection, *, before_s: float) -> int:
     return await _end_where(connection, answers.c.created_at < before_s)
 
 
-async def _end_accepted(connection: AsyncConnection, *, before_s: float) -> int:
+async def _end_accepted(connection: StoreConnection, *, before_s: float) -> int:
     # They name a result: without it they would promise what nobody can have.
     return await _end_where(connection, answers.c.created_at < before_s, answers.c.operation == PREDICT_ASYNC)
 
 
-async def _end_where(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> int:
+async def _end_where(connection: StoreConnection, *conditions: ColumnElement[bool]) -> int:
     key = (answers.c.user_id, answers.c.operation, answers.c.key)
     old = select(*key).where(*conditions).order_by(answers.c.created_at)
     chunk = old.limit(CHUNK_ROWS).with_for_update(skip_locked=True)

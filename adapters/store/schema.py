@@ -1,7 +1,9 @@
 """Brings a database to the tables of this version before any worker opens it, and refuses one it cannot."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -11,10 +13,13 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.store.engine import Location, reader_engine, writer_engine
+from adapters.store import postgresql, sqlite
+from adapters.store.engine import Location
 from adapters.store.failures import describe
 from adapters.store.soundness import recovery
 from trading.errors import StoreRefused
+
+Result = TypeVar("Result")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that no other program uses for its advisory lock: two replicas may start at once.
@@ -25,18 +30,28 @@ PATIENCE_S = 30.0
 
 def prepare(location: Location) -> None:
     """Make or migrate the tables. Raises StoreRefused with what to do. Not for a running event loop."""
-    asyncio.run(_prepare(location))
-
-
-async def _prepare(location: Location) -> None:
-    engine = writer_engine(location, PATIENCE_S)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+        in_transaction(location, _upgrade)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         raise StoreRefused(_advice(location, error)) from error
     except CommandError as error:
         raise StoreRefused(f"{location} was made by another version of the service: {error}") from error
+
+
+def in_transaction(location: Location, do: Callable[[Connection], Result]) -> Result:
+    """What `do` returns, in a transaction of SQLAlchemy's that may write. Not for a running event loop."""
+    if location.file is None:
+        return asyncio.run(_in_transaction(location, do))
+    with sqlite.writer_engine(location.url, patience_s=PATIENCE_S).connect() as connection, connection.begin():
+        sqlite.begin_writing(connection, lambda: None, patience_s=PATIENCE_S)
+        return do(connection)
+
+
+async def _in_transaction(location: Location, do: Callable[[Connection], Result]) -> Result:
+    engine = postgresql.writer_engine(location.url, patience_s=PATIENCE_S)
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(do)
     finally:
         await engine.dispose()
 
@@ -52,18 +67,26 @@ def revision(location: Location) -> str | None:
 
     Raises StoreRefused. Not for a running event loop.
     """
-    return asyncio.run(_revision(location))
+    try:
+        if location.file is None:
+            return asyncio.run(_revision(location))
+        with sqlite.reader_engine(location.url, patience_s=PATIENCE_S).connect() as connection:
+            return _current(connection)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise StoreRefused(_advice(location, error)) from error
 
 
 async def _revision(location: Location) -> str | None:
-    engine = reader_engine(location, PATIENCE_S)
+    engine = postgresql.reader_engine(location.url, patience_s=PATIENCE_S)
     try:
         async with engine.connect() as connection:
-            return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
-        raise StoreRefused(_advice(location, error)) from error
+            return await connection.run_sync(_current)
     finally:
         await engine.dispose()
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def alembic_config(connection: Connection) -> Config:

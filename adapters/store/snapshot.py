@@ -1,40 +1,50 @@
-"""What every worker holds in memory of the store: all agents and choices, brought up to date by version."""
+"""What every worker holds in memory of the store: agents, positions and choices, brought up to date by version."""
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.agents import agent_of
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store
+from adapters.store.facts import TRADING, halt_from
+from adapters.store.ledger import Holding, holding_of
 from adapters.store.tables import agents, choices
+from adapters.store.trading_tables import positions
 from adapters.store.versions import version_now
-from trading.agents import Agent, AgentState
+from trading.agents import Agent, AgentState, ExecutionMode
+from trading.orders import ZERO
+from trading.vocabulary import Halt
 
-# Agents read at once: between two readings other requests have their turn.
+# Agents, or positions, read at once: between two readings other requests have their turn.
 CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Changes:
-    # All changes up to `version`, above the one that was asked from.
+    # All changes up to `version`, above the one that was asked from; `more` when there are some above it.
     version: int
-    agents: Sequence[Agent]
-    choices: Sequence[tuple[str, str]]
+    agents: Sequence[Agent] = ()
+    choices: Sequence[tuple[str, str]] = ()
+    holdings: Sequence[Holding] = ()
+    more: bool = False
 
 
 class SnapshotReader:
-    """Keeps trading.ports.Agents; as fresh as the last `refresh`. For one event loop."""
+    """Keeps trading.ports.Agents and Holdings; as fresh as the last `refresh`. For one event loop."""
 
     def __init__(self, store: Store, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._monotonic_s = monotonic_s
         self._agents: dict[str, Agent] = {}
         self._choices: dict[str, str] = {}
+        self._held: dict[tuple[str, str, ExecutionMode], Decimal] = {}
+        self._halt = Halt.OPEN
         self._kinds: Counter[tuple[AgentState, str]] = Counter()
         self._as_of_s = float("-inf")
         self._refreshing = asyncio.Lock()
@@ -53,14 +63,17 @@ class SnapshotReader:
             for agent in changes.agents:
                 self.apply(agent)
             self._choices.update(changes.choices)
+            self._halt = halt_from(self._choices.get(TRADING))
+            for holding in changes.holdings:
+                self._held[holding.user_id, holding.symbol, holding.mode] = holding.position.quantity
             self.version = changes.version
-            if len(changes.agents) < CHUNK:
+            if not changes.more:
                 break
             await asyncio.sleep(0)
         self._as_of_s = started_s
         return self.version != before
 
-    async def _newer(self, connection: AsyncConnection) -> _Changes:
+    async def _newer(self, connection: StoreConnection) -> _Changes:
         return await _above(self.version, connection)
 
     def apply(self, agent: Agent) -> None:
@@ -76,6 +89,18 @@ class SnapshotReader:
     def of(self, user_id: str) -> Agent | None:
         """See Agents."""
         return self._agents.get(user_id)
+
+    def agents(self) -> Sequence[Agent]:
+        """All of them, in no order."""
+        return tuple(self._agents.values())
+
+    def held(self, user_id: str, symbol: str, mode: ExecutionMode) -> Decimal:
+        """See Holdings."""
+        return self._held.get((user_id, symbol, mode), ZERO)
+
+    def halt(self) -> Halt:
+        """See Holdings."""
+        return self._halt
 
     def choice(self, name: str) -> str | None:
         """The JSON value that was chosen for `name`; None before the first choice."""
@@ -96,15 +121,21 @@ class SnapshotReader:
         return sum(count for (found, _), count in self._kinds.items() if found is state)
 
 
-async def _above(known: int, connection: AsyncConnection) -> _Changes:
+async def _above(known: int, connection: StoreConnection) -> _Changes:
     version = await version_now(connection)
     if version == known:
-        return _Changes(version=version, agents=(), choices=())
+        return _Changes(version=version)
     newer = select(agents).where(agents.c.version > known).order_by(agents.c.version).limit(CHUNK)
     changed = [agent_of(row) for row in await connection.execute(newer)]
+    held = select(positions).where(positions.c.version > known).order_by(positions.c.version).limit(CHUNK)
+    holdings = [holding_of(row) for row in await connection.execute(held)]
     chosen = select(choices.c.name, choices.c.value).where(choices.c.version > known)
+    # What lies above the last of a full reading is read again with the next.
+    ends = [read[-1].version for read in (changed, holdings) if len(read) == CHUNK]
     return _Changes(
-        version=version if len(changed) < CHUNK else changed[-1].version,
+        version=min(ends, default=version),
         agents=changed,
+        holdings=holdings,
         choices=[(row.name, row.value) for row in await connection.execute(chosen)],
+        more=bool(ends),
     )

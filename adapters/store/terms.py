@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Table, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.reading import read_value
 from adapters.store.tables import feature_schemas, terms
@@ -51,7 +51,7 @@ def save_terms(digest: str, text: str) -> Work[None]:
 def read_terms(digest: str) -> Work[str | None]:
     """The document of terms; None for an unknown digest."""
 
-    async def work(connection: AsyncConnection) -> str | None:
+    async def work(connection: StoreConnection) -> str | None:
         found = await connection.execute(select(terms.c.document).where(terms.c.digest == digest))
         text: str | None = found.scalar_one_or_none()
         return text
@@ -67,7 +67,7 @@ def save_feature_names(digest: str, names: Sequence[str]) -> Work[None]:
 def read_feature_names(digest: str) -> Work[tuple[str, ...] | None]:
     """The names of a schema's features; None for an unknown digest."""
 
-    async def work(connection: AsyncConnection) -> tuple[str, ...] | None:
+    async def work(connection: StoreConnection) -> tuple[str, ...] | None:
         found = await connection.execute(select(feature_schemas.c.names).where(feature_schemas.c.digest == digest))
         text = found.scalar_one_or_none()
         return None if text is None else tuple(json.loads(text))
@@ -76,7 +76,7 @@ def read_feature_names(digest: str) -> Work[tuple[str, ...] | None]:
 
 
 def _keep(table: Table, **row: str) -> Work[None]:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: StoreConnection) -> None:
         await insert_new(connection, table, row)
 
     return work

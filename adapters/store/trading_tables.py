@@ -32,6 +32,7 @@ orders = Table(
     Column("lease_monotonic", Double),
     Column("lease_at", Double),
     Column("sent_at", Double),
+    Column("checked_at", Double),  # the venue was last asked about it
     Column("venue", Text, nullable=False),
     Column("venue_order_id", Text),
     Column("filled_quantity", Text, nullable=False),

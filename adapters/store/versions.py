@@ -6,8 +6,8 @@ with a second such lock two of them could wait for each other in a circle. All e
 """
 
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.connections import StoreConnection
 from adapters.store.tables import snapshot_version
 
 # The only row, made with the table.
@@ -18,16 +18,17 @@ _RAISE = update(snapshot_version).where(_ROW).values(version=snapshot_version.c.
 _RAISE_AND_READ = _RAISE.returning(snapshot_version.c.version)
 
 
-async def version_now(connection: AsyncConnection) -> int:
+async def version_now(connection: StoreConnection) -> int:
     """The version of the last change."""
     return int((await connection.execute(_READ)).scalar_one())
 
 
-async def wait_for_turn(connection: AsyncConnection) -> None:
+async def wait_for_turn(connection: StoreConnection) -> None:
     """Until this transaction ends no other has the turn: read what you change after this, and wait for nothing else."""
-    await connection.execute(_LOCK)
+    if connection.dialect.name == "postgresql":  # SQLite's transaction has the only lock there is
+        await connection.execute(_LOCK)
 
 
-async def next_version(connection: AsyncConnection) -> int:
+async def next_version(connection: StoreConnection) -> int:
     """The version of the change that this transaction makes."""
     return int((await connection.execute(_RAISE_AND_READ)).scalar_one())

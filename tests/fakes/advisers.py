@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from trading.agents import ENSEMBLE, Agent, AgentConfig, AgentLimits, AgentState, ExecutionMode
 from trading.errors import NoMarketData, UnknownSymbol
@@ -14,6 +15,7 @@ from trading.vocabulary import (
     AssignmentReason,
     ConfidenceReason,
     Decision,
+    Halt,
     MarketView,
     Reading,
     Signal,
@@ -166,3 +168,34 @@ def ticking(step_s: float) -> Iterator[float]:
     while True:
         yield now_s
         now_s += step_s
+
+
+class FakeHoldings:
+    """Keeps trading.ports.Holdings: what is held by user, symbol and mode, and the halt."""
+
+    def __init__(
+        self, quantities: Mapping[tuple[str, str, ExecutionMode], Decimal] | None = None, halt: Halt = Halt.OPEN
+    ) -> None:
+        self._quantities = quantities or {}
+        self._halt = halt
+
+    def held(self, user_id: str, symbol: str, mode: ExecutionMode) -> Decimal:
+        return self._quantities.get((user_id, symbol, mode), Decimal(0))
+
+    def halt(self) -> Halt:
+        return self._halt
+
+
+class FakeOrders:
+    """Stands for wiring.order_desk.OrderDesk: remembers the decisions that came to it, and orders nothing."""
+
+    def __init__(self) -> None:
+        self.acted: list[Decision] = []
+
+    async def act(self, decision: Decision, *, budget_s: float) -> Decision:
+        self.acted.append(decision)
+        return decision
+
+    async def keep(self, decision: Decision, *, budget_s: float, along: object) -> Decision:
+        self.acted.append(decision)
+        return decision

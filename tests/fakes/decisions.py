@@ -1,7 +1,17 @@
 """A decision with something in every field; change it with dataclasses.replace."""
 
 from tests.fakes.advisers import NOON_S, agent, signal, view
-from trading.vocabulary import Action, Advice, Arm, Assignment, AssignmentReason, ConfidenceReason, Decision
+from trading.vocabulary import (
+    Action,
+    Advice,
+    Arm,
+    Assignment,
+    AssignmentReason,
+    BlockReason,
+    ConfidenceReason,
+    Decision,
+    Halt,
+)
 
 ADVICE = Advice(
     model="ppo-btc-1h",
@@ -32,4 +42,7 @@ DECISION = Decision(
     agent=agent(confidence_threshold=0.5, symbols=("BTC",)),
     agent_stale=False,
     judged_at_s=NOON_S + 60.5,
+    halt=Halt.REDUCING,
+    refused_by=(BlockReason.LIMIT_NOTIONAL,),
+    client_order_id="rl-r1",
 )

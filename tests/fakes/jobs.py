@@ -5,9 +5,9 @@ from itertools import count
 from secrets import token_hex
 
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import jobs
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.jobs import Ended, Stored
 from adapters.store.tables import feature_schemas
@@ -61,18 +61,18 @@ def done(taken: Taken, decision: str = "a") -> Ended:
 def read(job_id: str) -> Work[Stored]:
     """One job that is there."""
 
-    async def work(connection: AsyncConnection) -> Stored:
+    async def work(connection: StoreConnection) -> Stored:
         return (await jobs.read([job_id])(connection))[job_id]
 
     return work
 
 
-async def note(connection: AsyncConnection, ids: frozenset[str]) -> None:
+async def note(connection: StoreConnection, ids: frozenset[str]) -> None:
     """Writes one row for each job, in a table that takes any number of them for one job."""
     for job_id in ids:
         await connection.execute(insert(feature_schemas).values(digest=token_hex(8), names=job_id))
 
 
-async def noted(connection: AsyncConnection) -> list[str]:
+async def noted(connection: StoreConnection) -> list[str]:
     """The jobs that were noted, each as often as it was."""
     return sorted((await connection.execute(select(feature_schemas.c.names))).scalars())

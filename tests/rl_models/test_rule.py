@@ -7,14 +7,28 @@ from dataclasses import replace
 
 import pytest
 
-from rl_models.rule import BOUNDS, FallbackRule, Thresholds, evaluate
+from rl_models.rule import FallbackRule, Rules, evaluate
 from trading.ports import Policy
+from trading.thresholds import (
+    DEFAULT_THRESHOLDS,
+    FRESH_S,
+    KnownThresholds,
+    ThresholdOrigin,
+    Thresholds,
+    ThresholdsInForce,
+)
 from trading.vocabulary import Action, Advice, ConfidenceReason, Reading
 
 GOOD = Reading(confidence=0.85, rsi=65.0, change_percent=3.5, volume_usd=1.5e9, action=Action.BUY)
+NOW_S = 1_700_000_000.0
+STRICT = Thresholds(confidence=0.9)
 
 
-def advice(reading: Reading, *, exposure: float = 0.25, thresholds: Thresholds | None = None) -> Advice:
+def in_force(origin: ThresholdOrigin) -> ThresholdsInForce:
+    return ThresholdsInForce(values=STRICT, origin=origin, as_of_s=NOW_S)
+
+
+def advice(reading: Reading, *, exposure: float = 0.25, thresholds: ThresholdsInForce = DEFAULT_THRESHOLDS) -> Advice:
     rule: Policy = FallbackRule(thresholds, fallback_exposure=0.8, lowest_exposure=-0.5)
     return asyncio.run(rule.advise("BTC", reading, exposure, budget_s=0.0))
 
@@ -81,15 +95,6 @@ def test_the_first_comparison_that_fails_is_the_reason() -> None:
     assert [words[0] for words in reasons] == ["confidence", "RSI", "a", "24", "confidence"]
 
 
-@pytest.mark.parametrize("name", sorted(BOUNDS))
-def test_a_threshold_outside_the_range_of_the_service_is_refused(name: str) -> None:
-    lowest, highest = BOUNDS[name]
-    assert getattr(Thresholds(**{name: lowest}), name) == lowest
-    for wrong in (lowest - 0.01 * abs(lowest), highest + 0.01 * abs(highest), math.nan):
-        with pytest.raises(ValueError, match=f"threshold {name}"):
-            Thresholds(**{name: wrong})
-
-
 @pytest.mark.parametrize(("action", "target"), [(Action.BUY, 0.8), (Action.SELL, -0.5), (Action.HOLD, 0.25)])
 def test_an_approved_signal_moves_to_the_exposure_of_its_action(action: Action, target: float) -> None:
     assert advice(replace(GOOD, action=action)).target_exposure == target
@@ -99,11 +104,55 @@ def test_an_approved_signal_moves_to_the_exposure_of_its_action(action: Action, 
 def test_a_signal_that_is_not_approved_keeps_the_position_and_says_why(action: Action) -> None:
     kept = advice(replace(GOOD, action=action, confidence=0.5))
     assert kept.target_exposure == 0.25
-    assert kept.reasoning == f"rule: {action} not approved, position kept: confidence 0.5 is below 0.65"
+    assert (
+        kept.reasoning
+        == f"rule (default thresholds): {action} not approved, position kept: confidence 0.5 is below 0.65"
+    )
 
 
 def test_the_thresholds_given_are_the_ones_compared_with() -> None:
-    assert advice(GOOD, thresholds=Thresholds(confidence=0.9)).target_exposure == 0.25
+    assert advice(GOOD, thresholds=in_force(ThresholdOrigin.SERVICE)).target_exposure == 0.25
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "told"),
+    [
+        (DEFAULT_THRESHOLDS, "rule (default thresholds): BUY"),
+        (in_force(ThresholdOrigin.SERVICE), "rule (thresholds of 2023-11-14T22:13:20Z): BUY"),
+        (in_force(ThresholdOrigin.LAST_KNOWN), "rule (last known thresholds of 2023-11-14T22:13:20Z): BUY"),
+    ],
+)
+def test_the_reasoning_says_which_thresholds_it_compared_with(thresholds: ThresholdsInForce, told: str) -> None:
+    assert advice(GOOD, thresholds=thresholds).reasoning.startswith(told)
+
+
+RULE = FallbackRule(fallback_exposure=0.8, lowest_exposure=-0.5)
+
+
+class Told:
+    """What the service said of user123 and BTC."""
+
+    def of(self, user_id: str, symbol: str) -> KnownThresholds | None:
+        """See ThresholdSource."""
+        return KnownThresholds(values=STRICT, as_of_s=NOW_S) if (user_id, symbol) == ("user123", "BTC") else None
+
+
+def test_each_user_has_the_rule_with_thresholds_of_that_user_and_symbol() -> None:
+    rules = Rules(RULE, Told(), wall_s=lambda: NOW_S)
+    assert rules.of("user123", "BTC").thresholds == in_force(ThresholdOrigin.SERVICE)
+    for user_id, symbol in (("user123", "ETH"), ("another", "BTC")):
+        assert rules.of(user_id, symbol).thresholds == DEFAULT_THRESHOLDS
+
+    def target(user_id: str, reading: Reading) -> float:
+        return asyncio.run(rules.of(user_id, "BTC").advise("BTC", reading, 0.25, budget_s=0.0)).target_exposure
+
+    assert [target(user_id, GOOD) for user_id in ("user123", "another")] == [0.25, 0.8]
+    assert target("another", replace(GOOD, action=Action.SELL)) == -0.5
+
+
+def test_thresholds_that_the_service_has_not_confirmed_since_long_ago_are_last_known() -> None:
+    rules = Rules(RULE, Told(), wall_s=lambda: NOW_S + FRESH_S + 1)
+    assert rules.of("user123", "BTC").thresholds == in_force(ThresholdOrigin.LAST_KNOWN)
 
 
 def test_the_advice_names_the_rule_and_claims_no_confidence() -> None:
@@ -111,6 +160,6 @@ def test_the_advice_names_the_rule_and_claims_no_confidence() -> None:
     assert (said.model, said.version, said.scores) == ("adaptive_threshold", "local-1", ())
     assert (said.confidence, said.confidence_reason) == (None, ConfidenceReason.RULE)
     assert said.reasoning == (
-        "rule: BUY approved, target exposure 0.8: confidence 0.85, RSI 65, 24 h change 3.5 % and "
+        "rule (default thresholds): BUY approved, target exposure 0.8: confidence 0.85, RSI 65, 24 h change 3.5 % and "
         "24 h volume 1,500,000,000 USD pass the thresholds"
     )

@@ -11,6 +11,7 @@ from tests.fakes.advisers import (
     FakeAgents,
     FakeAssigner,
     FakeFeatures,
+    FakeHoldings,
     FakePolicies,
     FakePolicy,
     FakeRecorder,
@@ -44,7 +45,7 @@ from trading.vocabulary import (
     Signal,
 )
 
-LIMITS = Limits(signal_max_age_s=60.0, max_price_gap=0.05)
+LIMITS = Limits(signal_max_age_s=60.0, max_price_gap=0.05, dead_band=0.02)
 
 
 def decide(
@@ -59,6 +60,7 @@ def decide(
     owned: Agent | None = None,
     loaded: Mapping[str, Policy] | None = None,
     known_for_s: float = 0.25,
+    holdings: FakeHoldings | None = None,
 ) -> Decision:
     features: Features = FakeFeatures(market or view())
     assigner: Assigner = FakeAssigner(arm)
@@ -70,6 +72,8 @@ def decide(
         features=features,
         assigner=assigner,
         agents=agents,
+        holdings=holdings or FakeHoldings(),
+        symbols=lambda: 2,
         advisers=Advisers(rl=policies, fallback=fallback or (FakePolicy("rule"),)),
         recorder=book,
         limits=LIMITS,

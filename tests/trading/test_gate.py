@@ -7,9 +7,9 @@ import pytest
 from tests.fakes.advisers import NOON_S, agent, signal, view
 from trading.agents import Agent, AgentState
 from trading.gate import KnownAgent, Limits, Move, judge
-from trading.vocabulary import Arm, BlockReason, MarketView, Quote, Signal
+from trading.vocabulary import Arm, BlockReason, Halt, MarketView, Quote, Signal
 
-LIMITS = Limits(signal_max_age_s=60.0, max_price_gap=0.05)
+LIMITS = Limits(signal_max_age_s=60.0, max_price_gap=0.05, dead_band=0.02)
 BUY = Move(served_arm=Arm.RL, confidence=0.6, position_exposure=0.0, target_exposure=1.0)
 
 
@@ -20,8 +20,9 @@ def judged(
     market: MarketView | None = None,
     *,
     stale: bool = False,
+    halt: Halt = Halt.OPEN,
 ) -> tuple[BlockReason, ...]:
-    known = KnownAgent(agent=owned, stale=stale)
+    known = KnownAgent(agent=owned, stale=stale, halt=halt)
     return judge(asked or signal(), market or view(), known, move, LIMITS, wall_s=NOON_S)
 
 
@@ -96,5 +97,36 @@ def test_every_reason_is_named_at_once_and_once() -> None:
 
 
 def test_a_market_that_is_not_known_has_stale_data() -> None:
-    nobody = KnownAgent(agent=None, stale=False)
+    nobody = KnownAgent(agent=None, stale=False, halt=Halt.OPEN)
     assert judge(signal(), None, nobody, BUY, LIMITS, wall_s=NOON_S) == (BlockReason.STALE_DATA,)
+
+
+@pytest.mark.parametrize("owned", [None, agent()])
+def test_a_halt_stops_every_move(owned: Agent | None) -> None:
+    assert judged(owned=owned, halt=Halt.HALTED) == (BlockReason.HALTED,)
+    less = Move(served_arm=Arm.RL, confidence=0.6, position_exposure=1.0, target_exposure=0.0)
+    assert judged(less, owned, halt=Halt.HALTED) == (BlockReason.HALTED,)
+
+
+def test_reducing_stops_only_what_adds_risk() -> None:
+    less = Move(served_arm=Arm.RL, confidence=0.6, position_exposure=1.0, target_exposure=0.5)
+    assert judged(halt=Halt.REDUCING) == (BlockReason.REDUCING,)
+    assert judged(less, halt=Halt.REDUCING) == ()
+
+
+@pytest.mark.parametrize(
+    ("position", "target", "reasons"),
+    [
+        (0.5, 0.51, (BlockReason.DEAD_BAND,)),
+        (0.5, 0.52, ()),
+        (0.5, 0.49, (BlockReason.DEAD_BAND,)),
+        (0.01, 0.0, ()),
+        (0.5, 0.5, ()),
+    ],
+)
+def test_an_agent_leaves_out_what_is_too_small_but_always_goes_flat(
+    position: float, target: float, reasons: tuple[BlockReason, ...]
+) -> None:
+    move = Move(served_arm=Arm.RL, confidence=0.6, position_exposure=position, target_exposure=target)
+    assert judged(move, agent()) == reasons
+    assert judged(move) == ()

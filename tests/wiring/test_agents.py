@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import pytest
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store
 from adapters.store.snapshot import SnapshotReader
 from adapters.store.tables import agent_activity
@@ -173,7 +173,7 @@ def test_a_new_agent_has_done_nothing_yet(tmp_path: Path) -> None:
     with_office(tmp_path, scenario)
 
 
-async def journal(connection: AsyncConnection) -> None:
+async def journal(connection: StoreConnection) -> None:
     row = {"user_id": "a", "since": NOON_S, "predictions": 7, "errors": 2, "last_activity": NOON_S + 5.0}
     await connection.execute(insert(agent_activity).values(row))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.choices import ACTIVE_MODEL, choose
 from adapters.store.clocks import open_clock
+from adapters.store.connections import StoreConnection
 from adapters.store.schema import prepare, steps
 from rl_models.bundle import load_bundle, write_bundle
 from settings import Settings
@@ -124,7 +124,7 @@ def test_a_database_with_the_tables_of_this_version_is_well(stored: Settings) ->
 
 
 def test_a_database_of_another_version_is_told(stored: Settings) -> None:
-    async def foreign(connection: AsyncConnection) -> None:
+    async def foreign(connection: StoreConnection) -> None:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
     tell(find_store(stored), foreign)

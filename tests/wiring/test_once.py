@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.boot import boot_clock
 from adapters.store.answers import LEASE_S
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Store, Work, locate
 from tests.fakes.bus import FakeBus
 from tests.fakes.jobs import HandClock, note, noted
@@ -225,7 +225,7 @@ def test_keys_of_different_users_have_different_decisions(location: Location) ->
 def test_a_transaction_answers_once_over_two_processes(location: Location) -> None:
     async def main() -> None:
         def making(decision_id: str) -> Work[bytes]:
-            async def work(connection: AsyncConnection) -> bytes:
+            async def work(connection: StoreConnection) -> bytes:
                 await note(connection, frozenset({decision_id}))
                 return decision_id.encode()
 

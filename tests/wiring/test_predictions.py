@@ -12,7 +12,7 @@ import pytest
 from adapters.store.answers import LEASE_S
 from adapters.store.engine import Location, Store
 from schemas import PredictParams, PredictRequest, to_params
-from tests.fakes.advisers import FakeFeatures
+from tests.fakes.advisers import FakeFeatures, FakeOrders
 from tests.fakes.bus import FakeBus
 from tests.fakes.decisions import DECISION
 from tests.fakes.jobs import HandClock
@@ -82,6 +82,7 @@ async def processes(location: Location, folder: Path, clock: HandClock) -> Async
                 desk,  # type: ignore[arg-type]
                 features,
                 journal,
+                FakeOrders(),
                 bus,
                 market={"source": "fake", "speed": 1.0},
                 timeout_s=60.0,

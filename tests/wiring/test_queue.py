@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.boot import boot_clock
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Store
 from tests.fakes.bus import FakeBus
 from tests.fakes.decisions import DECISION
@@ -422,7 +422,7 @@ async def locked(location: Location, job_id: str) -> AsyncIterator[None]:
     """The row of a job locked by another process, as while that one cancels it."""
     locks, go = asyncio.Event(), asyncio.Event()
 
-    async def lock(connection: AsyncConnection) -> None:
+    async def lock(connection: StoreConnection) -> None:
         await connection.execute(text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": job_id})
         locks.set()
         await go.wait()

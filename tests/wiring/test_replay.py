@@ -23,7 +23,7 @@ from rl_models.policy import BundlePolicy
 from rl_models.rule import FallbackRule
 from rl_models.shelf import SHIPPED_BUNDLES
 from settings import Settings
-from tests.fakes.advisers import FakeAgents, FakePolicies, FakePolicy, FakeRecorder, agent, signal
+from tests.fakes.advisers import FakeAgents, FakeHoldings, FakePolicies, FakePolicy, FakeRecorder, agent, signal
 from tests.fakes.bars import random_bars
 from tests.fakes.bundles import constant_onnx, policy_manifest
 from tests.fakes.market import EPOCH_S, HOUR_S, FakeMarket
@@ -104,6 +104,8 @@ def decide(
         features=live,
         assigner=Experiment(key="default", salt="s", enabled=True, rl_share=terms.experiment_rl_share),
         agents=FakeAgents(known or {}, known_for_s),
+        holdings=FakeHoldings(),
+        symbols=lambda: 2,
         advisers=Advisers(
             rl=FakePolicies(active, {"ensemble": active}),
             fallback=(FallbackRule(fallback_exposure=terms.fallback_exposure),),

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.agents import Activity, Change, activity, change_agent, config_from, config_text, list_agents
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Store
 from adapters.store.tables import agent_activity
 from tests.fakes.agents import CONFIG
@@ -178,7 +178,7 @@ def test_an_agent_that_did_nothing_has_no_activity(location: Location) -> None:
 
 
 def test_what_an_agent_did_is_told(location: Location) -> None:
-    async def did(connection: AsyncConnection) -> None:
+    async def did(connection: StoreConnection) -> None:
         values = {"user_id": "a", "since": 1.0, "predictions": 2**40, "errors": 3, "last_activity": 1_700_000_000.125}
         await connection.execute(insert(agent_activity).values(values))
 

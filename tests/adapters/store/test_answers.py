@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.answers import (
     LEASE_S,
@@ -21,6 +20,7 @@ from adapters.store.answers import (
     release,
     renew,
 )
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Store, Work
 from tests.fakes.jobs import HandClock, note, noted
 from tests.fakes.stores import running
@@ -139,7 +139,7 @@ def test_one_transaction_answers_once(location: Location) -> None:
         clock = HandClock()
         runs = []
 
-        async def answer(connection: AsyncConnection) -> bytes:
+        async def answer(connection: StoreConnection) -> bytes:
             runs.append(1)
             await note(connection, frozenset({"d"}))
             return f"answer {len(runs)}".encode()
@@ -162,10 +162,10 @@ def test_one_transaction_answers_once(location: Location) -> None:
 
 def test_an_error_of_the_transaction_leaves_no_key(location: Location) -> None:
     async def test(store: Store) -> None:
-        async def refuse(_: AsyncConnection) -> bytes:
+        async def refuse(_: StoreConnection) -> bytes:
             raise IllegalChange("stopped")
 
-        async def answer(_: AsyncConnection) -> bytes:
+        async def answer(_: StoreConnection) -> bytes:
             return b"{}"
 
         with pytest.raises(IllegalChange):

@@ -3,42 +3,44 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Work, locate
 from adapters.store.failures import RefusedStatement
 from adapters.store.tables import secrets
 from tests.fakes.served import ROOT
-from tests.fakes.stores import running, sqlite
+from tests.fakes.stores import postgresql, running, sqlite
 from trading.errors import InvalidSetting, NotFound, StoreUnavailable
 
 
 def put(name: str, value: str = "1") -> Work[str]:
-    async def work(connection: AsyncConnection) -> str:
+    async def work(connection: StoreConnection) -> str:
         await connection.execute(insert(secrets).values(name=name, value=value))
         return name
 
     return work
 
 
-async def names(connection: AsyncConnection) -> list[str]:
+async def names(connection: StoreConnection) -> list[str]:
     return list((await connection.execute(select(secrets.c.name).order_by(secrets.c.name))).scalars())
 
 
-async def find_nothing(_: AsyncConnection) -> None:
+async def find_nothing(_: StoreConnection) -> None:
     raise NotFound("secret")
 
 
-async def speak_nonsense(connection: AsyncConnection) -> None:
+async def speak_nonsense(connection: StoreConnection) -> None:
     await connection.execute(text("SELECT nonsense FROM nowhere"))
 
 
-async def stumble(_: AsyncConnection) -> None:
+async def stumble(_: StoreConnection) -> None:
     raise KeyError("a fault of ours")
 
 
@@ -65,8 +67,8 @@ def test_writes_of_the_same_moment_share_a_transaction(location: Location) -> No
     transactions = []
 
     def noted(name: str) -> Work[str]:
-        async def work(connection: AsyncConnection) -> str:
-            transactions.append(connection.get_transaction())
+        async def work(connection: StoreConnection) -> str:
+            transactions.append(connection)
             return await put(name)(connection)
 
         return work
@@ -84,30 +86,43 @@ def test_writes_of_the_same_moment_share_a_transaction(location: Location) -> No
 def far_away(name: str, round_trips_s: float) -> Work[str]:
     """A write that takes this long for its round trips."""
 
-    async def work(connection: AsyncConnection) -> str:
+    async def work(connection: StoreConnection) -> str:
         await asyncio.sleep(round_trips_s)
         return await put(name)(connection)
 
     return work
 
 
-def test_over_a_slow_network_fewer_writes_share_a_transaction_and_none_fails(location: Location) -> None:
-    async def scenario() -> list[str]:
+def test_over_a_slow_network_fewer_writes_share_a_transaction_and_none_fails(tmp_path: Path) -> None:
+    async def scenario(location: Location) -> list[str]:
         async with running(location) as store:
             writes = (store.write(far_away(f"{place:03}", 0.04), within_s=20) for place in range(70))
             return await asyncio.gather(*writes)
 
-    assert asyncio.run(scenario()) == [f"{place:03}" for place in range(70)]
+    assert asyncio.run(scenario(postgresql(tmp_path))) == [f"{place:03}" for place in range(70)]
+
+
+def slow(name: str, seconds: float) -> Work[str]:
+    """A write that takes this long on a slow disk."""
+
+    async def work(connection: StoreConnection) -> str:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text(f"SELECT pg_sleep({seconds})"))
+        else:
+            time.sleep(seconds)  # noqa: ASYNC251 - in the thread of the transaction
+        return await put(name)(connection)
+
+    return work
 
 
 def test_after_a_transaction_that_took_too_long_fewer_writes_share_one(location: Location) -> None:
     async def scenario() -> list[str]:
         async with running(location) as store:
-            writes = (store.write(far_away(f"first {place}", 0.1), within_s=20) for place in range(25))
+            writes = (store.write(slow(f"first {place}", 0.1), within_s=20) for place in range(25))
             outcomes = await asyncio.gather(*writes, return_exceptions=True)
             assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
             await asyncio.sleep(0.6)
-            writes = (store.write(far_away(f"{place:03}", 0.1), within_s=20) for place in range(25))
+            writes = (store.write(slow(f"{place:03}", 0.1), within_s=20) for place in range(25))
             return await asyncio.gather(*writes)
 
     assert asyncio.run(scenario()) == [f"{place:03}" for place in range(25)]
@@ -117,8 +132,8 @@ def test_a_quick_store_shares_a_transaction_among_ever_more_writes(location: Loc
     transactions = []
 
     def noted(name: str) -> Work[str]:
-        async def work(connection: AsyncConnection) -> str:
-            transactions.append(connection.get_transaction())
+        async def work(connection: StoreConnection) -> str:
+            transactions.append(connection)
             return await put(name)(connection)
 
         return work
@@ -182,21 +197,38 @@ def test_what_is_refused_is_told_without_its_values(location: Location, caplog: 
     assert "hunter2" not in told + caplog.text
 
 
+def gate(location: Location) -> tuple[Callable[[], Awaitable[None]], Callable[[], None]]:
+    """Where work may wait for the test: its own thread does on SQLite."""
+    if location.file is None:
+        event = asyncio.Event()
+
+        async def wait() -> None:
+            await event.wait()
+
+        return wait, event.set
+    opened = threading.Event()
+
+    async def block() -> None:
+        assert opened.wait(timeout=5.0)
+
+    return block, opened.set
+
+
 def test_a_read_sees_what_was_committed_while_a_write_is_under_way(location: Location) -> None:
     async def scenario() -> tuple[list[str], list[str]]:
-        begun, go_on = asyncio.Event(), asyncio.Event()
+        begun, go_on = threading.Event(), gate(location)
 
-        async def slowly(connection: AsyncConnection) -> None:
+        async def slowly(connection: StoreConnection) -> None:
             await put("b")(connection)
             begun.set()
-            await go_on.wait()
+            await go_on[0]()
 
         async with running(location) as store:
             await store.write(put("a"))
             writing = asyncio.create_task(store.write(slowly))
-            await begun.wait()
+            await asyncio.to_thread(begun.wait)
             meanwhile = await store.read(names)
-            go_on.set()
+            go_on[1]()
             await writing
             return meanwhile, await store.read(names)
 
@@ -205,15 +237,21 @@ def test_a_read_sees_what_was_committed_while_a_write_is_under_way(location: Loc
 
 def test_a_read_sees_one_state_from_its_first_look_on(location: Location) -> None:
     async def scenario() -> tuple[list[str], list[str]]:
+        looked, go_on = threading.Event(), gate(location)
+
+        async def twice(connection: StoreConnection) -> tuple[list[str], list[str]]:
+            first = await names(connection)
+            looked.set()
+            await go_on[0]()
+            return first, await names(connection)
+
         async with running(location) as store:
             await store.write(put("a"))
-
-            async def twice(connection: AsyncConnection) -> tuple[list[str], list[str]]:
-                first = await names(connection)
-                await store.write(put("b"))
-                return first, await names(connection)
-
-            return await store.read(twice)
+            reading = asyncio.create_task(store.read(twice))
+            await asyncio.to_thread(looked.wait)
+            await store.write(put("b"))
+            go_on[1]()
+            return await reading
 
     assert asyncio.run(scenario()) == (["a"], ["a"])
 

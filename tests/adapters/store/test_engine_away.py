@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Store, Work, locate
 from adapters.store.tables import secrets
 from tests.fakes.postgres import PASSWORD, cluster
@@ -25,13 +25,13 @@ BACK_S = 15.0
 
 
 def put(name: str) -> Work[None]:
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: StoreConnection) -> None:
         await connection.execute(insert(secrets).values(name=name, value="1"))
 
     return work
 
 
-async def names(connection: AsyncConnection) -> list[str]:
+async def names(connection: StoreConnection) -> list[str]:
     return list((await connection.execute(select(secrets.c.name).order_by(secrets.c.name))).scalars())
 
 
@@ -172,10 +172,10 @@ def test_a_worker_that_is_cut_off_while_it_holds_a_row_does_not_lock_out_the_oth
     assert database is not None
     direct = locate(cluster().url(database), tmp_path)
 
-    async def lock(connection: AsyncConnection) -> None:
+    async def lock(connection: StoreConnection) -> None:
         await connection.execute(select(secrets).where(secrets.c.name == "row").with_for_update())
 
-    async def lock_and_fall_silent(connection: AsyncConnection) -> None:
+    async def lock_and_fall_silent(connection: StoreConnection) -> None:
         await lock(connection)
         proxy.set(Mode.BLACK_HOLE)
         await connection.execute(select(secrets))

@@ -1,17 +1,16 @@
 """Whatever two workers do in whatever order, crash, come late or have their clock set: each job ends once."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sqlalchemy import StaticPool
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy import create_engine
 
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.jobs import Ended, accept_one, cancel, finish, renew, sweep, take
+from adapters.store.sqlite import begin_reading, transact
 from adapters.store.tables import METADATA
 from tests.fakes.jobs import HandClock, done, job, note, noted, read
 from trading.errors import QueueFull
@@ -27,22 +26,18 @@ class Jobs(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.Runner()
-        self.engine = create_async_engine("sqlite+aiosqlite://", poolclass=StaticPool)
+        self.connection = create_engine("sqlite://").connect()
         self.clock = HandClock()
         self.boots = 0
         self.seen: dict[str, tuple[JobStatus, str | None]] = {}
         self.held: dict[str, list[Taken]] = {"one": [], "other": []}
         self.lost: list[Taken] = []
         self.done: set[str] = set()
-        self.do(lambda connection: connection.run_sync(METADATA.create_all))
+        METADATA.create_all(self.connection)
+        self.connection.commit()
 
-    def do(self, work: Callable[[AsyncConnection], Awaitable[Result]] | Work[Result]) -> Result:
-        async def transact() -> Result:
-            async with self.engine.begin() as connection:
-                return await work(connection)
-
-        return self.loop.run(transact())
+    def do(self, work: Work[Result]) -> Result:
+        return transact(self.connection, begin_reading, work, lambda: None)
 
     @rule(priority=st.integers(1, 3), timeout_s=st.sampled_from([0.5, 2.0, 30.0]))
     def accepts(self, priority: int, timeout_s: float) -> None:
@@ -127,11 +122,11 @@ class Jobs(RuleBasedStateMachine):
         self.do(sweep(self.clock))
         self.each_moves_as_it_may_and_ends_once()
         assert all(status.final for status, _ in self.seen.values())
-        self.loop.run(self.engine.dispose())
-        self.loop.close()
+        self.connection.close()
+        self.connection.engine.dispose()
 
 
-async def nothing(_: AsyncConnection, __: frozenset[str]) -> None:
+async def nothing(_: StoreConnection, __: frozenset[str]) -> None:
     """Not a decision: nothing to journal."""
 
 

@@ -38,6 +38,7 @@ from trading.vocabulary import (
     ConfidenceReason,
     Decision,
     FailureReason,
+    Halt,
     MarketView,
     Quote,
     Reading,
@@ -148,10 +149,11 @@ SIMPLE = Decision(
     agent=None,
     agent_stale=False,
     judged_at_s=1.5,
+    halt=Halt.OPEN,
 )
 CIRCUMSTANCES = Circumstances(
     terms=Terms(
-        limits=Limits(signal_max_age_s=60.0, max_price_gap=0.05),
+        limits=Limits(signal_max_age_s=60.0, max_price_gap=0.05, dead_band=0.02),
         exposures=ExposureRange(lowest=0.0, highest=1.0),
         fallback_exposure=0.1 + 0.2,
         experiment_key="default",

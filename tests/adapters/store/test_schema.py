@@ -8,8 +8,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from adapters.store.engine import Location, locate, writer_engine
-from adapters.store.schema import prepare, revision, steps
+from adapters.store.engine import Location, locate
+from adapters.store.schema import in_transaction, prepare, revision, steps
 from adapters.store.tables import METADATA
 from tests.fakes.postgres import PASSWORD, cluster
 from tests.fakes.served import free_port
@@ -17,27 +17,14 @@ from trading.errors import StoreRefused
 
 
 def run(location: Location, statement: str) -> None:
-    async def scenario() -> None:
-        engine = writer_engine(location, 5.0)
-        async with engine.begin() as connection:
-            await connection.execute(text(statement))
-        await engine.dispose()
-
-    asyncio.run(scenario())
+    in_transaction(location, lambda connection: connection.execute(text(statement)).close())
 
 
 def test_the_steps_lead_to_exactly_the_tables_of_this_version(location: Location) -> None:
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), METADATA))
 
-    async def scenario() -> list[object]:
-        engine = writer_engine(location, 5.0)
-        async with engine.begin() as connection:
-            found = await connection.run_sync(differences)
-        await engine.dispose()
-        return found
-
-    assert asyncio.run(scenario()) == []
+    assert in_transaction(location, differences) == []
 
 
 def test_preparing_again_changes_nothing(location: Location) -> None:

@@ -6,10 +6,10 @@ from typing import TypeVar
 
 import pytest
 from sqlalchemy import insert, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.agents import change_agent, config_text
 from adapters.store.choices import choose
+from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Store, Work
 from adapters.store.snapshot import CHUNK, SnapshotReader
 from adapters.store.tables import agents, snapshot_version
@@ -35,7 +35,7 @@ async def command(store: Store, user_id: str, wanted: AgentCommand) -> Agent:
 async def fill(store: Store, count: int, *, at_once: int = 5_000) -> None:
     """Many agents, quicker than one by one."""
 
-    async def work(connection: AsyncConnection) -> None:
+    async def work(connection: StoreConnection) -> None:
         row = {"state": "running", "config": config_text(CONFIG), "created_at": 1.0, "changed_at": 1.0}
         for first in range(1, count + 1, at_once):
             rows = [row | {"user_id": f"user {n}", "version": n} for n in range(first, min(first + at_once, count + 1))]

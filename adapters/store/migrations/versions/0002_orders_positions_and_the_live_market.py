@@ -112,6 +112,7 @@ def upgrade() -> None:
         sa.Column("lease_monotonic", sa.Double(), nullable=True),
         sa.Column("lease_at", sa.Double(), nullable=True),
         sa.Column("sent_at", sa.Double(), nullable=True),
+        sa.Column("checked_at", sa.Double(), nullable=True),
         sa.Column("venue", sa.Text(), nullable=False),
         sa.Column("venue_order_id", sa.Text(), nullable=True),
         sa.Column("filled_quantity", sa.Text(), nullable=False),

@@ -1,0 +1,90 @@
+"""What is true of a user's trading at the moment an order is intended, read inside that transaction."""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from sqlalchemy import and_, func, or_, select
+
+from adapters.store.agents import agent_of
+from adapters.store.connections import StoreConnection
+from adapters.store.ledger import day_of, position_of
+from adapters.store.order_rows import order_of
+from adapters.store.tables import agents, choices
+from adapters.store.trading_tables import orders, positions, profits
+from trading.agents import ExecutionMode
+from trading.boot import Moment
+from trading.intents import MINUTE_S, Facts
+from trading.ledger import FLAT, Position
+from trading.orders import Order, OrderState
+from trading.vocabulary import Decision, Halt
+
+# The choice that says what trading as a whole may do.
+TRADING = "trading"
+# Nobody's order is sent later than this after it was intended: longer ago nothing of the last minute was made.
+_LONGEST_S = 300.0
+
+
+def halt_from(value_json: str | None) -> Halt:
+    """What trading as a whole may do, from the value of TRADING. A value that cannot be read halts."""
+    if value_json is None:
+        return Halt.OPEN
+    try:
+        return Halt(json.loads(value_json)["state"])
+    except (ValueError, KeyError, TypeError):
+        return Halt.HALTED
+
+
+async def halt_now(connection: StoreConnection) -> Halt:
+    """What trading as a whole may do now."""
+    statement = select(choices.c.value).where(choices.c.name == TRADING)
+    return halt_from((await connection.execute(statement)).scalar_one_or_none())
+
+
+async def read_facts(connection: StoreConnection, decision: Decision, now: Moment) -> Facts:
+    """The facts for the user, symbol and mode of a decision. Before it the transaction has its turn."""
+    user_id, symbol = decision.signal.user_id, decision.signal.symbol
+    row = (await connection.execute(select(agents).where(agents.c.user_id == user_id))).first()
+    agent = None if row is None else agent_of(row)
+    mode = ExecutionMode.OFF if agent is None else agent.config.execution
+    held = await _positions(connection, user_id, mode)
+    return Facts(
+        now=now,
+        agent=agent,
+        halt=await halt_now(connection),
+        position=held.get(symbol, FLAT),
+        positions=held,
+        working=await _working(connection, user_id, mode),
+        orders_last_minute=await _last_minute(connection, user_id, mode, now),
+        realized_today=await _realized_today(connection, user_id, mode, now),
+        venue_limited=False,
+    )
+
+
+async def _positions(connection: StoreConnection, user_id: str, mode: ExecutionMode) -> Mapping[str, Position]:
+    statement = select(positions).where(positions.c.user_id == user_id, positions.c.mode == mode.value)
+    return {row.symbol: position_of(row) for row in await connection.execute(statement)}
+
+
+async def _working(connection: StoreConnection, user_id: str, mode: ExecutionMode) -> Sequence[Order]:
+    mine = and_(orders.c.working, orders.c.user_id == user_id, orders.c.mode == mode.value)
+    return [order_of(row) for row in await connection.execute(select(orders).where(mine))]
+
+
+async def _last_minute(connection: StoreConnection, user_id: str, mode: ExecutionMode, now: Moment) -> int:
+    # Those that will still be sent, and those that were: by when they left, or a minute would see more of them.
+    sent = select(func.count()).where(
+        orders.c.user_id == user_id,
+        orders.c.mode == mode.value,
+        orders.c.created_at > now.wall_s - _LONGEST_S,
+        or_(orders.c.state == OrderState.NEW.value, orders.c.sent_at > now.wall_s - MINUTE_S),
+    )
+    return int((await connection.execute(sent)).scalar_one())
+
+
+async def _realized_today(connection: StoreConnection, user_id: str, mode: ExecutionMode, now: Moment) -> Decimal:
+    today = select(profits.c.realized, profits.c.fees).where(
+        profits.c.user_id == user_id, profits.c.mode == mode.value, profits.c.day == day_of(now.wall_s)
+    )
+    rows = (await connection.execute(today)).all()
+    return sum((Decimal(row.realized) - Decimal(row.fees) for row in rows), Decimal(0))

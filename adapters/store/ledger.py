@@ -1,0 +1,147 @@
+"""The ledger as rows: fills, the positions they add up to, and the profit of each arm by day."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, insert, select
+
+from adapters.store.connections import StoreConnection
+from adapters.store.engine import Work
+from adapters.store.trading_tables import fills, positions, profits
+from adapters.store.upsert import insert_or_replace
+from adapters.store.versions import next_version
+from trading.agents import ExecutionMode
+from trading.ledger import EXACT, FLAT, Booking, Fill, Position, apply_fill
+from trading.orders import ZERO, Order
+from trading.vocabulary import Arm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """The position of one user in one symbol; `version` is that of the snapshot that first had it so."""
+
+    user_id: str
+    symbol: str
+    mode: ExecutionMode
+    position: Position
+    changed_at_s: float
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmProfit:
+    """What one arm earned in one symbol: realised, before `fees` (both in quote currency), with so many fills."""
+
+    symbol: str
+    mode: ExecutionMode
+    arm: Arm
+    realized: Decimal
+    fees: Decimal
+    fills: int
+
+
+def day_of(wall_s: float) -> str:
+    """The UTC day of a wall time: 2026-01-31."""
+    return datetime.fromtimestamp(wall_s, UTC).date().isoformat()
+
+
+def position_of(row: Row[Any]) -> Position:
+    """The position of a row of the table."""
+    return Position(
+        quantity=Decimal(row.quantity),
+        average_cost=Decimal(row.average_cost),
+        arm=None if row.arm is None else Arm(row.arm),
+        opened_at_s=row.opened_at,
+    )
+
+
+def holding_of(row: Row[Any]) -> Holding:
+    """The holding of a row of the table."""
+    return Holding(
+        user_id=row.user_id,
+        symbol=row.symbol,
+        mode=ExecutionMode(row.mode),
+        position=position_of(row),
+        changed_at_s=row.changed_at,
+        version=row.version,
+    )
+
+
+async def book(connection: StoreConnection, order: Order, fill: Fill) -> None:
+    """Enter one fill of an order and what follows from it. Before it the transaction has its turn."""
+    request = order.request
+    key: dict[str, object] = {"user_id": request.user_id, "symbol": request.symbol, "mode": order.mode.value}
+    mine = [positions.c[name] == value for name, value in key.items()]
+    row = (await connection.execute(select(positions).where(*mine))).first()
+    position = FLAT if row is None else position_of(row)
+    for part in apply_fill(position, fill):
+        await connection.execute(
+            insert(fills).values(
+                client_order_id=request.client_order_id,
+                arm=part.arm.value,
+                side=fill.side.value,
+                quantity=str(part.quantity),
+                price=str(fill.price),
+                fee=str(part.fee),
+                realized=str(part.realized),
+                at=fill.at_s,
+                **key,
+            )
+        )
+        await _add_profit(connection, key | {"arm": part.arm.value, "day": day_of(fill.at_s)}, part)
+        position = part.position
+    values = {
+        "quantity": str(position.quantity),
+        "average_cost": str(position.average_cost),
+        "arm": None if position.arm is None else position.arm.value,
+        "opened_at": position.opened_at_s,
+        "changed_at": fill.at_s,
+        "version": await next_version(connection),
+    }
+    await insert_or_replace(connection, positions, key | values, key=list(key))
+
+
+async def _add_profit(connection: StoreConnection, key: Mapping[str, object], part: Booking) -> None:
+    mine = [profits.c[name] == value for name, value in key.items()]
+    row = (await connection.execute(select(profits).where(*mine))).first()
+    values = {
+        "realized": str(EXACT.add(part.realized, ZERO if row is None else Decimal(row.realized))),
+        "fees": str(EXACT.add(part.fee, ZERO if row is None else Decimal(row.fees))),
+        "fills": 1 if row is None else row.fills + 1,
+    }
+    await insert_or_replace(connection, profits, {**key, **values}, key=list(key))
+
+
+def holdings(user_id: str) -> Work[Sequence[Holding]]:
+    """Read: every position a user has or had."""
+
+    async def work(connection: StoreConnection) -> Sequence[Holding]:
+        statement = select(positions).where(positions.c.user_id == user_id).order_by(positions.c.symbol)
+        return [holding_of(row) for row in await connection.execute(statement)]
+
+    return work
+
+
+def arm_profits(user_id: str) -> Work[Sequence[ArmProfit]]:
+    """Read: what each arm earned a user, by symbol and mode, over all days."""
+
+    async def work(connection: StoreConnection) -> Sequence[ArmProfit]:
+        found: dict[tuple[str, str, str], ArmProfit] = {}
+        statement = select(profits).where(profits.c.user_id == user_id).order_by(profits.c.symbol, profits.c.day)
+        for row in await connection.execute(statement):
+            key = (row.symbol, row.mode, row.arm)
+            before = found.get(key)
+            found[key] = ArmProfit(
+                symbol=row.symbol,
+                mode=ExecutionMode(row.mode),
+                arm=Arm(row.arm),
+                realized=EXACT.add(Decimal(row.realized), ZERO if before is None else before.realized),
+                fees=EXACT.add(Decimal(row.fees), ZERO if before is None else before.fees),
+                fills=row.fills + (0 if before is None else before.fills),
+            )
+        return list(found.values())
+
+    return work

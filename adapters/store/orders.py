@@ -1,0 +1,271 @@
+"""Orders as rows: intended once a decision, claimed by one sender, settled in its epoch."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Protocol
+
+from sqlalchemy import insert, select, update
+
+from adapters.store.connections import StoreConnection
+from adapters.store.engine import Work
+from adapters.store.facts import halt_now, read_facts
+from adapters.store.journal_rows import Entry
+from adapters.store.ledger import book
+from adapters.store.order_rows import held, lease_values, note_event, order_of, order_values, progress_values
+from adapters.store.records import find_decision
+from adapters.store.tables import agents
+from adapters.store.trading_tables import orders
+from adapters.store.versions import wait_for_turn
+from trading.agents import AgentState
+from trading.boot import Clock, Moment
+from trading.errors import IllegalChange, NotFound
+from trading.intents import Facts, Planned
+from trading.ledger import new_fill
+from trading.orders import MOVES, SENDER_LEASE_S, Order, OrderState, Receipt
+from trading.vocabulary import Decision, Halt
+
+# Orders that one transaction claims at most.
+MOST_CLAIMED = 50
+_NEVER_LEFT = (OrderState.NEW, OrderState.EXPIRED, OrderState.BLOCKED)
+
+
+class Insert(Protocol):
+    """Puts decisions into the journal inside a transaction; see adapters.store.journal.Journal.insert."""
+
+    async def __call__(self, connection: StoreConnection, entries: Sequence[Entry]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intending:
+    """What else happens in the transaction that makes an order durable.
+
+    `plan` is pure and may be asked twice; `take_call` is asked for a place in the venue's rate limit, and only where an
+    order would go; `along` ends what the decision was made for, or raises and leaves all as it was.
+    """
+
+    plan: Callable[[Facts], Planned]
+    journal: Insert
+    take_call: Work[bool] | None = None
+    along: Work[None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an order that was sent, or was not: a receipt of the venue, or a state with its reason."""
+
+    state: OrderState
+    reason: str | None = None
+    receipt: Receipt | None = None
+
+
+def intend(decision: Decision, todo: Intending, *, owner: str, now: Clock) -> Work[Decision]:
+    """Write: the decision, and the order that follows if all its rules still let it; the decision as it is kept.
+
+    A decision that is in the journal already stays as it is there: so it has one order at most, whoever tries again.
+    """
+
+    async def work(connection: StoreConnection) -> Decision:
+        await wait_for_turn(connection)
+        if todo.along is not None:
+            await todo.along(connection)
+        kept = await find_decision(connection, decision.request_id)
+        return kept or await _intend(connection, decision, todo, owner, now())
+
+    return work
+
+
+async def _intend(
+    connection: StoreConnection, decision: Decision, todo: Intending, owner: str, now: Moment
+) -> Decision:
+    facts = await read_facts(connection, decision, now)
+    planned = todo.plan(facts)
+    if planned.order is not None and todo.take_call is not None and not await todo.take_call(connection):
+        planned = todo.plan(replace(facts, venue_limited=True))
+    order = planned.order
+    if order is not None:
+        lease = lease_values(owner, now.after(SENDER_LEASE_S))
+        await connection.execute(insert(orders).values(order_values(order) | lease))
+        await note_event(connection, order.request.client_order_id, order.state, now.wall_s, owner=owner)
+    entry = Entry(decision=planned.decision, decided_at_s=planned.decision.judged_at_s)
+    await todo.journal(connection, [entry])
+    return planned.decision
+
+
+def claim(owner: str, refused: Collection[str], now: Clock) -> Work[list[Order]]:
+    """Write: orders that this owner is to send at once, each in an epoch of its own.
+
+    What is too late ends as EXPIRED, what may not be sent any more, or was `refused` to its caller because the store
+    did not confirm it, as BLOCKED: nobody halts trading, or pauses an agent, between this and the claim. What others
+    began to send and did not settle in time is UNKNOWN from now on. An order is sent by who intended it or not at all:
+    others only end it once it is too late.
+    """
+
+    async def work(connection: StoreConnection) -> list[Order]:
+        await wait_for_turn(connection)
+        moment = now()
+        halt = await halt_now(connection)
+        waiting = (
+            select(orders, agents.c.state.label("agent_state"))
+            .outerjoin(agents, agents.c.user_id == orders.c.user_id)
+            .where(orders.c.working, orders.c.state.in_([OrderState.NEW.value, OrderState.SENDING.value]))
+            .order_by(orders.c.created_at)
+            .limit(10 * MOST_CLAIMED)
+        )
+        claimed: list[Order] = []
+        for row in (await connection.execute(waiting)).all():
+            order = order_of(row)
+            if order.state is OrderState.SENDING:
+                if not held(row, moment):
+                    lost = Outcome(state=OrderState.UNKNOWN, reason="sender_lost")
+                    await _end(connection, order, lost, moment, owner)
+            elif row.owner == owner or order.deadline.left_s(moment) <= 0.0:
+                stop = _stop(order, halt, row.agent_state, moment)
+                if order.request.client_order_id in refused:
+                    stop = Outcome(state=OrderState.BLOCKED, reason="not_confirmed_in_time")
+                if stop is not None:
+                    await _end(connection, order, stop, moment, owner)
+                elif len(claimed) < MOST_CLAIMED:
+                    claimed.append(await _claim(connection, order, owner, moment))
+        return claimed
+
+    return work
+
+
+def _stop(order: Order, halt: Halt, agent_state: str | None, now: Moment) -> Outcome | None:
+    if order.deadline.left_s(now) <= 0.0:
+        return Outcome(state=OrderState.EXPIRED, reason="too_late")
+    if halt is Halt.HALTED or (halt is Halt.REDUCING and not order.reduces):
+        return Outcome(state=OrderState.BLOCKED, reason=halt)
+    if agent_state != AgentState.RUNNING:
+        return Outcome(state=OrderState.BLOCKED, reason=f"agent_{agent_state or 'gone'}")
+    return None
+
+
+async def _claim(connection: StoreConnection, order: Order, owner: str, now: Moment) -> Order:
+    claimed = replace(order, state=OrderState.SENDING, epoch=order.epoch + 1, sent_at_s=now.wall_s)
+    values = {
+        "state": claimed.state.value,
+        "epoch": claimed.epoch,
+        "sent_at": claimed.sent_at_s,
+        **lease_values(owner, now.after(SENDER_LEASE_S)),
+    }
+    await _update(connection, claimed, values)
+    await note_event(connection, order.request.client_order_id, claimed.state, now.wall_s, owner=owner)
+    return claimed
+
+
+def settle(order: Order, outcome: Outcome, *, owner: str, now: Clock) -> Work[Order | None]:
+    """Write: what became of an order in the epoch of `order`, and in the ledger what was filled; the order afterwards.
+
+    None when it is no longer this sender's to say: it went on in another epoch. Saying the same twice changes nothing.
+    Raises OutcomeUnknown for a receipt that cannot be right (see new_fill).
+    """
+
+    async def work(connection: StoreConnection) -> Order | None:
+        await wait_for_turn(connection)
+        known = await _find(connection, order.request.client_order_id)
+        if known is None or known.epoch != order.epoch:
+            return None
+        if known.state.final or (outcome.state is known.state and outcome.receipt is None):
+            return known
+        if known.state is OrderState.UNKNOWN and outcome.state in _NEVER_LEFT:
+            # Given up as lost, and then its sender comes back and knows.
+            return await _end(
+                connection, known, Outcome(state=OrderState.NOT_PLACED, reason="never_left"), now(), owner
+            )
+        return await _end(connection, known, outcome, now(), owner)
+
+    return work
+
+
+async def _end(connection: StoreConnection, order: Order, outcome: Outcome, now: Moment, by: str) -> Order:
+    receipt = outcome.receipt
+    if outcome.state not in MOVES[order.state]:
+        raise IllegalChange(order.state)
+    after = replace(order, state=outcome.state, reason=outcome.reason)
+    fill = None
+    if receipt is not None:
+        fill = new_fill(order, receipt, at_s=now.wall_s)
+        after = replace(
+            after,
+            venue_order_id=receipt.venue_order_id or order.venue_order_id,
+            filled_quantity=receipt.filled_quantity,
+            average_price=receipt.average_price,
+            fee=order.fee + (Decimal(0) if fill is None else fill.fee),
+        )
+    if after.state.final:
+        after = replace(after, ended_at_s=now.wall_s)
+    values = progress_values(after)
+    if after.state is OrderState.NEW:
+        values["sent_at"] = None
+    await _update(connection, order, values)
+    if after.state is not order.state or fill is not None:
+        filled = str(after.filled_quantity)
+        name = order.request.client_order_id
+        await note_event(connection, name, after.state, now.wall_s, by=by, reason=after.reason, filled=filled)
+    if fill is not None:
+        await book(connection, order, fill)
+    return after
+
+
+def resolve(client_order_id: str, outcome: Outcome, *, by: str, now: Clock) -> Work[Order]:
+    """Write: what a person found out about an order that is UNKNOWN. Raises NotFound, IllegalChange, OutcomeUnknown."""
+
+    async def work(connection: StoreConnection) -> Order:
+        await wait_for_turn(connection)
+        order = await _find(connection, client_order_id)
+        if order is None:
+            raise NotFound("order")
+        if order.state is not OrderState.UNKNOWN:
+            raise IllegalChange(order.state)
+        return await _end(connection, order, outcome, now(), by)
+
+    return work
+
+
+def anything_to_claim() -> Work[bool]:
+    """Read: whether an order waits to be sent or is being sent."""
+
+    async def work(connection: StoreConnection) -> bool:
+        states = [OrderState.NEW.value, OrderState.SENDING.value]
+        statement = select(orders.c.client_order_id).where(orders.c.working, orders.c.state.in_(states)).limit(1)
+        return (await connection.execute(statement)).first() is not None
+
+    return work
+
+
+def unsettled(*, limit: int) -> Work[Sequence[tuple[Order, float | None]]]:
+    """Read: orders UNKNOWN or OPEN, the one that was asked about longest ago first, and when that was (wall time)."""
+
+    async def work(connection: StoreConnection) -> Sequence[tuple[Order, float | None]]:
+        statement = (
+            select(orders)
+            .where(orders.c.working, orders.c.state.in_([OrderState.UNKNOWN.value, OrderState.OPEN.value]))
+            .order_by(orders.c.checked_at.nulls_first(), orders.c.created_at)
+            .limit(limit)
+        )
+        return [(order_of(row), row.checked_at) for row in await connection.execute(statement)]
+
+    return work
+
+
+def note_checked(client_order_ids: Sequence[str], *, wall_s: float) -> Work[None]:
+    """Write: the venue was asked about these just now."""
+
+    async def work(connection: StoreConnection) -> None:
+        await wait_for_turn(connection)
+        checked = orders.c.client_order_id.in_(client_order_ids)
+        await connection.execute(update(orders).where(checked).values(checked_at=wall_s))
+
+    return work
+
+
+async def _find(connection: StoreConnection, client_order_id: str) -> Order | None:
+    row = (await connection.execute(select(orders).where(orders.c.client_order_id == client_order_id))).first()
+    return None if row is None else order_of(row)
+
+
+async def _update(connection: StoreConnection, order: Order, values: Mapping[str, object]) -> None:
+    name = order.request.client_order_id
+    await connection.execute(update(orders).where(orders.c.client_order_id == name).values(values))

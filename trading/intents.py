@@ -1,0 +1,179 @@
+"""From a decision that may be traded to the order that follows, or to why none does. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from trading.agents import Agent, AgentState, ExecutionMode
+from trading.boot import Moment
+from trading.ledger import Position, unrealized
+from trading.limits import Account, judge_order
+from trading.orders import ZERO, LotRules, Order, OrderRequest, OrderState, client_order_id
+from trading.sizing import Sized, Sizing, capital_of_symbol, size
+from trading.vocabulary import BlockReason, Decision, Halt
+
+MINUTE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is true of a user's trading in the transaction that would write the order.
+
+    `position` is that in the symbol, `positions` all of this user and mode; `working` are its orders that may still be
+    filled. `realized_today` is net of fees since midnight UTC, quote currency. `venue_limited`: the venue takes no
+    further order now.
+    """
+
+    now: Moment
+    agent: Agent | None
+    halt: Halt
+    position: Position
+    positions: Mapping[str, Position]
+    working: Sequence[Order]
+    orders_last_minute: int
+    realized_today: Decimal
+    venue_limited: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Venue:
+    """Where orders of a mode go. `rules` are those of a symbol, None for one it does not trade; `blocked` says why it
+    takes no orders now: its breaker is open, or what became of earlier orders is still being asked."""
+
+    name: str
+    rules: Callable[[str], LotRules | None]
+    blocked: Callable[[], BlockReason | None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How orders are made: `dead_band` is the change of exposure below which none is (a share of the symbol's capital),
+    `ttl_s` how long one may take to leave. `symbols` is how many the market lists."""
+
+    dead_band: Decimal
+    ttl_s: float
+    symbols: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The decision as it is answered, and its order; None where none follows."""
+
+    decision: Decision
+    order: Order | None
+
+
+def plan(
+    decision: Decision,
+    facts: Facts,
+    venue: Venue,
+    terms: Terms,
+    *,
+    within_s: float,
+    price_of: Callable[[str], Decimal | None],
+) -> Planned:
+    """The order of a decision, at the last close, to leave within `within_s` seconds at most.
+
+    `price_of` gives the last close of a symbol (quote currency), None when that is not known now.
+    """
+    symbol, agent = decision.signal.symbol, facts.agent
+    price = price_of(symbol)
+    judged = _judge(decision, facts, venue, terms, price_of)
+    if isinstance(judged, tuple) or price is None or agent is None:
+        reasons = judged if isinstance(judged, tuple) else (BlockReason.NO_PRICE,)
+        return Planned(decision=replace(decision, refused_by=reasons), order=None)
+    name = client_order_id(decision.request_id)
+    order = Order(
+        request=OrderRequest(
+            client_order_id=name,
+            user_id=decision.signal.user_id,
+            symbol=symbol,
+            side=judged.side,
+            quantity=judged.quantity,
+        ),
+        decision_id=decision.request_id,
+        reference_price=price,
+        mode=agent.config.execution,
+        arm=decision.served_arm,
+        reduces=judged.reduces,
+        state=OrderState.NEW,
+        reason=None,
+        created_at_s=facts.now.wall_s,
+        deadline=facts.now.after(min(terms.ttl_s, within_s)),
+        epoch=0,
+        sent_at_s=None,
+        venue=venue.name,
+        venue_order_id=None,
+        filled_quantity=ZERO,
+        average_price=None,
+        fee=ZERO,
+        ended_at_s=None,
+    )
+    return Planned(decision=replace(decision, client_order_id=name), order=order)
+
+
+def _judge(
+    decision: Decision, facts: Facts, venue: Venue, terms: Terms, price_of: Callable[[str], Decimal | None]
+) -> Sized | tuple[BlockReason, ...]:
+    agent, symbol = facts.agent, decision.signal.symbol
+    problem = _agent_problem(agent, decision) or venue.blocked()
+    if problem is not None or agent is None:
+        return (problem or BlockReason.STALE_STATE,)
+    sized = size(
+        Sizing(
+            target_exposure=decision.target_exposure,
+            capital=capital_of_symbol(agent.config, terms.symbols),
+            price=price_of(symbol),
+            held=facts.position.quantity,
+            working=[order for order in facts.working if order.request.symbol == symbol],
+            rules=venue.rules(symbol),
+            dead_band=terms.dead_band,
+        )
+    )
+    if isinstance(sized, BlockReason):
+        return (sized,)
+    account = Account(
+        orders_last_minute=facts.orders_last_minute,
+        open_orders=len(facts.working),
+        unresolved=_unresolved(facts, symbol),
+        realized_today=facts.realized_today,
+        unrealized=_unrealized(facts, price_of),
+    )
+    reasons = judge_order(sized, account, agent.config.limits, facts.halt)
+    if not reasons and facts.venue_limited:
+        reasons = (BlockReason.VENUE_RATE_LIMIT,)
+    return reasons or sized
+
+
+def _agent_problem(agent: Agent | None, decision: Decision) -> BlockReason | None:
+    # What was decided for another configuration, or while it ran, is not traded for this one.
+    if agent is None or decision.agent is None or agent.config != decision.agent.config:
+        return BlockReason.STALE_STATE
+    if agent.state is AgentState.PAUSED:
+        return BlockReason.AGENT_PAUSED
+    return BlockReason.AGENT_STOPPED if agent.state is AgentState.STOPPED else None
+
+
+def _unresolved(facts: Facts, symbol: str) -> bool:
+    return any(order.request.symbol == symbol and order.state is OrderState.UNKNOWN for order in facts.working)
+
+
+def _unrealized(facts: Facts, price_of: Callable[[str], Decimal | None]) -> Decimal | None:
+    total = ZERO
+    for symbol, position in facts.positions.items():
+        if position.quantity == 0:
+            continue
+        price = price_of(symbol)
+        if price is None:
+            return None
+        total += unrealized(position, price)
+    return total
+
+
+def trades(decision: Decision) -> bool:
+    """True when an order may follow: the decision may be traded, for an agent that trades."""
+    return (
+        decision.should_trade
+        and decision.agent is not None
+        and decision.agent.config.execution is not ExecutionMode.OFF
+    )

@@ -1,0 +1,105 @@
+"""The trading floor of one worker: where orders go, and who makes them, sends them and follows them up."""
+
+import asyncio
+import secrets
+from contextlib import suppress
+from decimal import Decimal
+
+from adapters.brokers.paper import PaperBroker, PaperTerms
+from adapters.store.engine import Store
+from adapters.store.journal import Journal
+from adapters.store.snapshot import SnapshotReader
+from settings import Settings
+from trading.agents import ExecutionMode
+from trading.boot import Clock
+from trading.errors import NoMarketData, UnknownSymbol
+from trading.intents import Terms
+from trading.ports import Features, Market
+from trading.sizing import decimal_of
+from wiring.loops import begin
+from wiring.order_desk import OrderDesk
+from wiring.order_pages import OrderPages
+from wiring.order_sender import Sender
+from wiring.reconciler import Reconciler
+from wiring.trading_switch import TradingSwitch
+from wiring.venues import Place, Venues
+
+# How long orders on their way have to be settled when the worker ends.
+DRAIN_S = 1.0
+
+
+class Floor:
+    """Everything that orders need."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        journal: Journal,
+        known: SnapshotReader,
+        features: Features,
+        market: Market,
+        *,
+        now: Clock,
+    ) -> None:
+        self._features = features
+        self._live = settings.execution_mode is ExecutionMode.LIVE
+        owner = secrets.token_hex(8)
+        self.venues = Venues(
+            {ExecutionMode.PAPER: Place(broker=PaperBroker(store, market, paper_terms(settings)))}, self._reconciled
+        )
+        self.switch = TradingSwitch(store, known, now=now)
+        self.sender = Sender(store, self.venues, owner=owner, now=now, halt=known.halt)
+        self.reconciler = Reconciler(store, self.venues, owner=owner, now=now)
+        self.desk = OrderDesk(
+            store,
+            journal,
+            self.venues,
+            self.sender,
+            price_of=self.price_of,
+            terms=Terms(
+                dead_band=decimal_of(settings.order_dead_band),
+                ttl_s=settings.order_ttl_seconds,
+                symbols=len(market.symbols()),
+            ),
+            now=now,
+        )
+        self.pages = OrderPages(store, price_of=self.price_of, now=now)
+
+    def _reconciled(self, venue: str) -> bool:
+        return self.reconciler.reconciled(venue)
+
+    def price_of(self, symbol: str) -> Decimal | None:
+        """The last close of a symbol in quote currency; None when it is not known now."""
+        try:
+            view = self._features.view(symbol)
+        except (NoMarketData, UnknownSymbol):
+            return None
+        return None if view.stale or view.ended else decimal_of(view.close)
+
+    def loops(self) -> list[asyncio.Task[None]]:
+        """Begin what runs for as long as the worker does."""
+        return [begin(self.sender.run(), "orders"), begin(self.reconciler.run(), "reconciler")]
+
+    def waiting_for(self) -> list[str]:
+        """What orders still wait for, as words of the wire."""
+        modes = (ExecutionMode.PAPER, ExecutionMode.LIVE) if self._live else (ExecutionMode.PAPER,)
+        places = [self.venues.place(mode) for mode in modes]
+        known = all(place is not None and self._reconciled(place.broker.name) for place in places)
+        return [] if known else ["reconciling"]
+
+    async def stop(self) -> None:
+        """Settle what is on its way, as far as a moment allows."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self.sender.drain()
+        await self.sender.stop()
+
+
+def paper_terms(settings: Settings) -> PaperTerms:
+    """What the paper venue costs and takes."""
+    return PaperTerms(
+        fee_bps=decimal_of(settings.paper_fee_bps),
+        spread_bps=decimal_of(settings.paper_spread_bps),
+        participation=decimal_of(settings.paper_participation),
+    )

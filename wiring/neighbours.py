@@ -1,0 +1,159 @@
+"""The services beside us as one worker reaches them: clients, breakers, and what keeps their data current."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+
+from adapters.adaptive_threshold.client import AdaptiveThreshold
+from adapters.brokers import v1, v1m, v2
+from adapters.brokers.catalogue import BROKERS, Surroundings
+from adapters.data_aggregator.client import DataAggregator
+from adapters.data_aggregator.versions import Version as AggregatorDialect
+from adapters.live_market import MEMORY_BARS, LiveMarket
+from adapters.store.engine import Store
+from adapters.store.snapshot import SnapshotReader
+from adapters.store.thresholds import ThresholdReader
+from adapters.trading_service.versions import Version, probe
+from adapters.upstream.breakers import Breakers
+from adapters.upstream.client import Upstream
+from adapters.upstream.tokens import Tokens, read_secret
+from settings import AggregatorVersion, Settings, TradingVersion
+from trading.agents import ExecutionMode
+from trading.boot import Clock
+from trading.breaker import BreakerStatus
+from trading.errors import UpstreamUnavailable
+from trading.ports import Market
+from wiring.bar_poller import TURN_S, BarPoller
+from wiring.bar_poller import Watched as WatchedBars
+from wiring.floor import Floor, paper_terms
+from wiring.loops import begin, repeat_with_store
+from wiring.threshold_poller import ThresholdPoller, Watched
+from wiring.venues import Place
+
+log = logging.getLogger("rl_service.upstream")
+
+TRADING_SERVICE, DATA_AGGREGATOR, ADAPTIVE_THRESHOLD = "trading_service", "data_aggregator", "adaptive_threshold"
+ORDER_ROUTE = "order"
+PROBE_S = 3.0
+AGAIN_S = 2.0
+LOOK_S = 1.0
+# V2 takes 10 orders a minute and 100 calls in 15 minutes from one address; the others take what the exchange takes.
+V2_ORDERS = ((10, 60.0), (80, 900.0))
+V2_ASK_S = 45.0
+NAMES: Mapping[Version, str] = {Version.V1: v1.NAME, Version.V1M: v1m.NAME, Version.V2: v2.NAME}
+
+
+class Neighbours:
+    """The clients of one worker. `start` opens them; nothing waits for a service that is away."""
+
+    def __init__(self, settings: Settings, store: Store, *, now: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._now = now
+        self._owner = secrets.token_hex(8)
+        self.breakers = Breakers()
+        self.trading_service = self._upstream(TRADING_SERVICE, settings.trading_service_url)
+        self.data_aggregator = self._upstream(DATA_AGGREGATOR, settings.data_aggregator_url)
+        self.adaptive_threshold = self._upstream(ADAPTIVE_THRESHOLD, settings.adaptive_threshold_url)
+        self.thresholds: ThresholdReader | None = None
+
+    async def start(self) -> None:
+        """Open the clients."""
+        for upstream in self._upstreams():
+            await upstream.start()
+
+    async def stop(self) -> None:
+        """Cut what is in flight."""
+        for upstream in self._upstreams():
+            await upstream.stop()
+
+    def loops(
+        self, floor: Floor, market: Market, known: SnapshotReader, *, usable_bars: Callable[[], int]
+    ) -> list[asyncio.Task[None]]:
+        """Begin what keeps the data of the services current, for as long as the worker runs."""
+        loops = []
+        if self._settings.execution_mode is ExecutionMode.LIVE:
+            loops.append(begin(self._find_venue(floor, market), "venue"))
+        if isinstance(market, LiveMarket) and self.data_aggregator is not None:
+            poller = self._bar_poller(self.data_aggregator, market, usable_bars())
+            loops.append(begin(repeat_with_store(poller.turn, lambda: TURN_S), "bars"))
+            loops.append(begin(repeat_with_store(market.refresh, market.pause_s), "live_market"))
+        if self.adaptive_threshold is not None and self.thresholds is not None:
+            poller_of_thresholds = ThresholdPoller(
+                AdaptiveThreshold(self.adaptive_threshold),
+                self._store,
+                self.thresholds,
+                Watched(agents=known.agents, symbols=market.symbols),
+                owner=self._owner,
+                now=self._now,
+            )
+            loops.append(begin(poller_of_thresholds.run(), "threshold_poller"))
+            loops.append(begin(repeat_with_store(self.thresholds.refresh, lambda: LOOK_S), "thresholds"))
+        return loops
+
+    def troubled(self) -> bool:
+        """True while a breaker lets not everything through."""
+        return any(state.status is not BreakerStatus.CLOSED for state in self.breakers.states())
+
+    async def _find_venue(self, floor: Floor, market: Market) -> None:
+        upstream = self.trading_service
+        assert upstream is not None  # noqa: S101 - the settings see to that
+        while True:
+            stated = self._settings.trading_service_version
+            try:
+                version = (
+                    await probe(upstream, deadline_s=PROBE_S)
+                    if stated is TradingVersion.AUTO
+                    else Version(stated.value)
+                )
+            except UpstreamUnavailable as error:
+                log.warning("no live orders yet: %s", error)
+                await asyncio.sleep(AGAIN_S)
+                continue
+            log.info("live orders go to TradingService %s", version)
+            floor.venues.add(ExecutionMode.LIVE, self._place(version, upstream, market))
+            return
+
+    def _place(self, version: Version, upstream: Upstream, market: Market) -> Place:
+        settings, file = self._settings, self._settings.trading_jwt_secret_file
+        around = Surroundings(
+            store=self._store,
+            market=market,
+            paper_terms=paper_terms(settings),
+            trading_service=upstream,
+            tokens=None if file is None else Tokens(read_secret(file)),
+            lists_client_ids=settings.trading_lists_client_ids,
+            account_user_id=None,
+        )
+        breaker = self.breakers.of(TRADING_SERVICE, ORDER_ROUTE)
+        limited = version is Version.V2
+        return Place(
+            broker=BROKERS[NAMES[version]](around),
+            windows=V2_ORDERS if limited else (),
+            ask_every_s=V2_ASK_S if limited else 0.0,
+            open=lambda: breaker.state().status not in (BreakerStatus.OPEN, BreakerStatus.HELD_OPEN),
+        )
+
+    def _bar_poller(self, upstream: Upstream, market: LiveMarket, usable_bars: int) -> BarPoller:
+        stated = self._settings.data_aggregator_version
+        version = None if stated is AggregatorVersion.AUTO else AggregatorDialect(stated.value)
+        return BarPoller(
+            DataAggregator(upstream, version=version),
+            self._store,
+            WatchedBars(
+                symbols=market.symbols(),
+                timeframe_s=market.timeframe_s,
+                usable_bars=usable_bars,
+                keep_bars=2 * MEMORY_BARS,
+            ),
+            owner=self._owner,
+            now=self._now,
+        )
+
+    def _upstream(self, name: str, url: str | None) -> Upstream | None:
+        return None if url is None else Upstream(name, url, self.breakers)
+
+    def _upstreams(self) -> Sequence[Upstream]:
+        every = (self.trading_service, self.data_aggregator, self.adaptive_threshold)
+        return [upstream for upstream in every if upstream is not None]

@@ -1,0 +1,120 @@
+"""What the order routes show, and what a person may say of an order."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from adapters.store.engine import Store
+from adapters.store.ledger import Holding, arm_profits, holdings
+from adapters.store.order_lists import find_order, list_orders
+from adapters.store.orders import Outcome, resolve
+from schemas import (
+    OrderEventView,
+    OrderHistory,
+    OrderView,
+    PositionsView,
+    PositionView,
+    ResolveRequest,
+    iso_time,
+    spell_amount,
+    to_order_view,
+)
+from trading.boot import Clock
+from trading.errors import InvalidField, NotFound, OutcomeUnknown
+from trading.ledger import EXACT, unrealized
+from trading.orders import Order, OrderState, Receipt, WantedOrders
+
+
+class OrderPages:
+    """Orders and positions as the wire shows them. `price_of` gives the last close of a symbol, None when unknown."""
+
+    def __init__(self, store: Store, *, price_of: Callable[[str], Decimal | None], now: Clock) -> None:
+        self._store = store
+        self._price_of = price_of
+        self._now = now
+
+    async def order(self, name: str) -> OrderHistory:
+        """An order by its client order id or its decision's id. Raises NotFound, StoreUnavailable."""
+        found = await self._store.read(find_order(name))
+        if found is None:
+            raise NotFound("order")
+        order, events = found
+        history: list[OrderEventView] = [
+            {"at": iso_time(event.at_s), "state": event.state, "detail": dict(event.detail)} for event in events
+        ]
+        return {**to_order_view(order), "events": history}
+
+    async def orders(self, wanted: WantedOrders, *, before: str | None, limit: int) -> Mapping[str, object]:
+        """A page of orders, newest first. Raises StoreUnavailable."""
+        found = await self._store.read(list_orders(wanted, before=before, limit=limit + 1))
+        page = found[:limit]
+        return {
+            "orders": [to_order_view(order) for order in page],
+            "next": page[-1].request.client_order_id if len(found) > limit else None,
+        }
+
+    async def resolve(self, name: str, said: ResolveRequest) -> OrderView:
+        """End an order that is UNKNOWN as a person says. Raises NotFound, IllegalChange, InvalidField."""
+        found = await self._store.read(find_order(name))
+        if found is None:
+            raise NotFound("order")
+        order = found[0]
+        outcome = _outcome(order, said)
+        name = order.request.client_order_id
+        try:
+            after = await self._store.write(resolve(name, outcome, by=f"operator {said.by}", now=self._now))
+        except OutcomeUnknown as error:
+            raise InvalidField("filled_quantity", str(error)) from None
+        return to_order_view(after)
+
+    async def positions(self, user_id: str) -> PositionsView:
+        """What a user holds and earned. Raises StoreUnavailable."""
+        held = await self._store.read(holdings(user_id))
+        earned = await self._store.read(arm_profits(user_id))
+        return {
+            "user_id": user_id,
+            "positions": [self._position(holding) for holding in held if holding.position.quantity],
+            "profits": [
+                {
+                    "symbol": profit.symbol,
+                    "mode": profit.mode,
+                    "arm": profit.arm,
+                    "realized": spell_amount(profit.realized),
+                    "fees": spell_amount(profit.fees),
+                    "net": spell_amount(EXACT.subtract(profit.realized, profit.fees)),
+                    "fills": profit.fills,
+                }
+                for profit in earned
+            ],
+        }
+
+    def _position(self, holding: Holding) -> PositionView:
+        position, price = holding.position, self._price_of(holding.symbol)
+        opened_s = position.opened_at_s
+        return {
+            "symbol": holding.symbol,
+            "mode": holding.mode,
+            "quantity": spell_amount(position.quantity),
+            "average_cost": spell_amount(position.average_cost),
+            "opened_by": position.arm,
+            "opened_at": None if opened_s is None else iso_time(opened_s),
+            "price": None if price is None else spell_amount(price),
+            "unrealized": None if price is None else spell_amount(unrealized(position, price)),
+        }
+
+
+def _outcome(order: Order, said: ResolveRequest) -> Outcome:
+    state = OrderState(said.outcome)
+    reason = f"resolved by {said.by}" + (f": {said.note}" if said.note else "")
+    if said.filled_quantity is None or said.average_price is None:
+        return Outcome(state=state, reason=reason)
+    filled = Decimal(said.filled_quantity)
+    if state is OrderState.FILLED and filled != order.request.quantity:
+        raise InvalidField("filled_quantity", "filled means all of it: say canceled for a part")
+    receipt = Receipt(
+        state=state,
+        venue_order_id=said.venue_order_id,
+        filled_quantity=filled,
+        average_price=Decimal(said.average_price),
+        fee=None if said.fee is None else Decimal(said.fee),
+    )
+    return Outcome(state=state, reason=reason, receipt=receipt)
