@@ -137,9 +137,9 @@ class FallbackModel:
         self.pulse = asyncio.create_task(join_supervisor(SETTINGS.data_dir).keep_beating(), name="pulse")
 
     @bentoml.api
-    async def advise(self, reading: dict[str, Any], exposure: float) -> dict[str, Any]:
-        """Advice of the rule on one reading, position as exposure."""
-        return await answer_rule(self.rule, reading, exposure)
+    async def advise(self, reading: dict[str, Any], exposure: float, thresholds: dict[str, Any]) -> dict[str, Any]:
+        """Advice of the rule on one reading compared with thresholds, position as exposure."""
+        return await answer_rule(self.rule, reading, exposure, thresholds)
 
 
 def _class_of(runner: Any) -> Any:
@@ -276,7 +276,8 @@ class RLService(Runners):
         async def ask_policy(digest: str, observations: dict[str, list[float]], exposure: float) -> object:
             return await self.rl_policy.to_async.advise(digest=digest, observations=observations, exposure=exposure)
 
-        async def ask_rule(reading: dict[str, Any], exposure: float) -> object:
-            return await self.fallback_model.to_async.advise(reading=reading, exposure=exposure)
+        async def ask_rule(reading: dict[str, Any], exposure: float, thresholds: dict[str, Any]) -> object:
+            advise = self.fallback_model.to_async.advise
+            return await advise(reading=reading, exposure=exposure, thresholds=thresholds)
 
         return Worker(SETTINGS, open_rule(SETTINGS), door, RunnerCalls(policy=ask_policy, rule=ask_rule))

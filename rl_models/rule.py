@@ -79,6 +79,7 @@ class FallbackRule:
             confidence=None,
             confidence_reason=ConfidenceReason.RULE,
             reasoning=f"rule ({_told(self.thresholds)}): {_reasoning(reading.action, verdict, wanted)}",
+            thresholds=self.thresholds,
         )
 
     def _target(self, action: Action) -> float | None:

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Protocol
 
 from trading.agents import Agent, AgentState, ExecutionMode
@@ -54,12 +55,19 @@ class Policies(Protocol):
         """The policy of a model type, the active one for None. Never waits: None while this process still loads it."""
 
 
+class Fallback(Protocol):
+    """The rule of each user, asked instead of, or after, a policy."""
+
+    def of(self, user_id: str, symbol: str) -> Sequence[Policy]:
+        """The chain for one decision on a symbol. Never waits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advisers:
     """The chains asked in turn: `rl` first for a user in the RL arm, then `fallback`; HOLD when all have failed."""
 
     rl: Policies
-    fallback: Sequence[Policy]
+    fallback: Fallback
 
 
 class Desk:
@@ -89,7 +97,7 @@ class Desk:
         self._holdings = holdings
         self._symbols = symbols
         self._policies = advisers.rl
-        self._fallback = [(Arm.FALLBACK, policy) for policy in advisers.fallback]
+        self._fallback = advisers.fallback
         self._recorder = recorder
         self._limits = limits
         self._exposures = exposures
@@ -109,10 +117,10 @@ class Desk:
         known = KnownAgent(agent=agent, stale=stale, halt=halt)
         market = self._view(signal.symbol)
         position = self._position(agent, signal.symbol, market)
-        chain, failure = self._chain(assignment, agent)
+        advisers, failure = self._chain(assignment, agent, signal)
         if market is None or market.ended or market.stale:
-            chain, failure = (), FailureReason.NO_DATA
-        advice, served, failure = await self._ask(chain, failure, signal, position, started_s + budget_s)
+            advisers, failure = (), FailureReason.NO_DATA
+        advice, served, failure = await self._ask(advisers, failure, signal, position, started_s + budget_s)
         advice, target = clip_advice(advice, self._exposures)
         move = Move(served_arm=served, confidence=advice.confidence, position_exposure=position, target_exposure=target)
         judged_at_s = self._wall_s()
@@ -153,26 +161,31 @@ class Desk:
             return None
 
     def _chain(
-        self, assignment: Assignment, agent: Agent | None
-    ) -> tuple[Sequence[tuple[Arm, Policy]], FailureReason | None]:
+        self, assignment: Assignment, agent: Agent | None, signal: Signal
+    ) -> tuple[Iterable[tuple[Arm, Policy]], FailureReason | None]:
         if assignment.arm is not Arm.RL:
-            return self._fallback, None
+            return self._fallbacks(signal), None
         # A stopped agent is over: its user is advised as one without, and its model need not stay loaded.
         named = None if agent is None or agent.state is AgentState.STOPPED else agent.config.model_type
         policy = self._policies.of(named)
         if policy is None:
-            return self._fallback, FailureReason.MODEL_LOADING
-        return [(Arm.RL, policy), *self._fallback], None
+            return self._fallbacks(signal), FailureReason.MODEL_LOADING
+        return chain([(Arm.RL, policy)], self._fallbacks(signal)), None
+
+    def _fallbacks(self, signal: Signal) -> Iterator[tuple[Arm, Policy]]:
+        # Only looked up when it is asked.
+        for policy in self._fallback.of(signal.user_id, signal.symbol):
+            yield Arm.FALLBACK, policy
 
     async def _ask(
         self,
-        chain: Sequence[tuple[Arm, Policy]],
+        advisers: Iterable[tuple[Arm, Policy]],
         failure: FailureReason | None,
         signal: Signal,
         position: float,
         deadline_s: float,
     ) -> tuple[Advice, Arm, FailureReason | None]:
-        for arm, policy in chain:
+        for arm, policy in advisers:
             left_s = max(deadline_s - self._monotonic_s(), 0.0)
             try:
                 advice = await policy.advise(signal.symbol, signal.reading, position, budget_s=left_s * BUDGET_SHARE)

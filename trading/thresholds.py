@@ -69,6 +69,13 @@ class ThresholdSource(Protocol):
         """Of a user and symbol; None when nothing is known. Never waits."""
 
 
+class _NoThresholds:
+    def of(self, user_id: str, symbol: str) -> KnownThresholds | None:
+        return None
+
+
+# Where there is no such service.
+NO_THRESHOLDS: ThresholdSource = _NoThresholds()
 # Those of the service for a user it does not know.
 DEFAULT_THRESHOLDS = ThresholdsInForce(values=Thresholds(), origin=ThresholdOrigin.DEFAULT, as_of_s=None)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from trading.agents import Agent
+from trading.thresholds import ThresholdsInForce
 
 # What the source of a market is called whose prices are made up: nothing measured on real bars holds there.
 SIMULATED = "simulated"
@@ -155,7 +156,8 @@ class Advice:
     reaching it), or None with the reason. `agreement` (share of members with this target) and `entropy` (nats, of the
     members' votes) are None for a single policy. `cached`: given before, for the very same question.
     `digest` is that of the bundle that answered, `observations` its raw observations by schema digest as little-endian
-    float64 bytes: with them the advice can be recomputed. Both are None for the rule and for HOLD.
+    float64 bytes: with them the advice can be recomputed. Both are None for the rule and for HOLD. `thresholds` are
+    those the rule compared with, None for all others.
     """
 
     model: str
@@ -170,6 +172,7 @@ class Advice:
     cached: bool = False
     digest: str | None = None
     observations: Mapping[str, bytes] | None = None
+    thresholds: ThresholdsInForce | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from adapters.adaptive_threshold.client import AdaptiveThreshold
 from adapters.brokers import v1, v1m, v2
@@ -22,13 +24,15 @@ from settings import AggregatorVersion, Settings, TradingVersion
 from trading.agents import ExecutionMode
 from trading.boot import Clock
 from trading.breaker import BreakerStatus
-from trading.errors import UpstreamUnavailable
+from trading.errors import StoreUnavailable, UpstreamUnavailable
 from trading.ports import Market
+from trading.vocabulary import Decision
 from wiring.bar_poller import TURN_S, BarPoller
 from wiring.bar_poller import Watched as WatchedBars
 from wiring.floor import Floor, paper_terms
 from wiring.loops import begin, repeat_with_store
 from wiring.threshold_poller import ThresholdPoller, Watched
+from wiring.threshold_samples import ThresholdSamples
 from wiring.venues import Place
 
 log = logging.getLogger("rl_service.upstream")
@@ -38,10 +42,23 @@ ORDER_ROUTE = "order"
 PROBE_S = 3.0
 AGAIN_S = 2.0
 LOOK_S = 1.0
+# Closed bars stay for as long as decisions made on them are looked at.
+KEPT_S = 35 * 86_400
 # V2 takes 10 orders a minute and 100 calls in 15 minutes from one address; the others take what the exchange takes.
-V2_ORDERS = ((10, 60.0), (80, 900.0))
-V2_ASK_S = 45.0
+V2_ORDERS = ((10, 60.0), (60, 900.0))
+V2_ASK_S = 25.0
 NAMES: Mapping[Version, str] = {Version.V1: v1.NAME, Version.V1M: v1m.NAME, Version.V2: v2.NAME}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the loops of a worker keep current; `usable_bars` closed bars in a row are what its features need."""
+
+    floor: Floor
+    market: Market
+    known: SnapshotReader
+    thresholds: ThresholdReader
+    usable_bars: int
 
 
 class Neighbours:
@@ -56,7 +73,8 @@ class Neighbours:
         self.trading_service = self._upstream(TRADING_SERVICE, settings.trading_service_url)
         self.data_aggregator = self._upstream(DATA_AGGREGATOR, settings.data_aggregator_url)
         self.adaptive_threshold = self._upstream(ADAPTIVE_THRESHOLD, settings.adaptive_threshold_url)
-        self.thresholds: ThresholdReader | None = None
+        self.bars: BarPoller | None = None
+        self.samples: ThresholdSamples | None = None
 
     async def start(self) -> None:
         """Open the clients."""
@@ -64,33 +82,47 @@ class Neighbours:
             await upstream.start()
 
     async def stop(self) -> None:
-        """Cut what is in flight."""
+        """Let another worker poll, and cut what is in flight."""
+        if self.bars is not None:
+            with suppress(StoreUnavailable):
+                await self.bars.stop()
         for upstream in self._upstreams():
             await upstream.stop()
 
-    def loops(
-        self, floor: Floor, market: Market, known: SnapshotReader, *, usable_bars: Callable[[], int]
-    ) -> list[asyncio.Task[None]]:
+    def loops(self, around: Around) -> list[asyncio.Task[None]]:
         """Begin what keeps the data of the services current, for as long as the worker runs."""
-        loops = []
+        loops, market = [], around.market
         if self._settings.execution_mode is ExecutionMode.LIVE:
-            loops.append(begin(self._find_venue(floor, market), "venue"))
+            loops.append(begin(self._find_venue(around.floor, market), "venue"))
         if isinstance(market, LiveMarket) and self.data_aggregator is not None:
-            poller = self._bar_poller(self.data_aggregator, market, usable_bars())
-            loops.append(begin(repeat_with_store(poller.turn, lambda: TURN_S), "bars"))
+            self.bars = self._bar_poller(self.data_aggregator, market, around.usable_bars)
+            loops.append(begin(repeat_with_store(self.bars.turn, lambda: TURN_S), "bars"))
             loops.append(begin(repeat_with_store(market.refresh, market.pause_s), "live_market"))
-        if self.adaptive_threshold is not None and self.thresholds is not None:
-            poller_of_thresholds = ThresholdPoller(
-                AdaptiveThreshold(self.adaptive_threshold),
-                self._store,
-                self.thresholds,
-                Watched(agents=known.agents, symbols=market.symbols),
-                owner=self._owner,
-                now=self._now,
-            )
-            loops.append(begin(poller_of_thresholds.run(), "threshold_poller"))
-            loops.append(begin(repeat_with_store(self.thresholds.refresh, lambda: LOOK_S), "thresholds"))
+        if self.adaptive_threshold is not None:
+            loops += self._threshold_loops(AdaptiveThreshold(self.adaptive_threshold), around)
         return loops
+
+    def _threshold_loops(self, service: AdaptiveThreshold, around: Around) -> list[asyncio.Task[None]]:
+        thresholds = around.thresholds
+        poller = ThresholdPoller(
+            service,
+            self._store,
+            thresholds,
+            Watched(agents=around.known.running, symbols=around.market.symbols),
+            owner=self._owner,
+            now=self._now,
+        )
+        self.samples = ThresholdSamples(service, self._store, thresholds, now=self._now)
+        return [
+            begin(poller.run(), "threshold_poller"),
+            begin(repeat_with_store(thresholds.refresh, lambda: LOOK_S), "thresholds"),
+            begin(self.samples.run(), "threshold_samples"),
+        ]
+
+    def offer(self, decision: Decision) -> None:
+        """A decision that AdaptiveThreshold may be asked about. Never waits."""
+        if self.samples is not None:
+            self.samples.offer(decision)
 
     def troubled(self) -> bool:
         """True while a breaker lets not everything through."""
@@ -144,8 +176,8 @@ class Neighbours:
             WatchedBars(
                 symbols=market.symbols(),
                 timeframe_s=market.timeframe_s,
-                usable_bars=usable_bars,
-                keep_bars=2 * MEMORY_BARS,
+                usable_bars=min(usable_bars, MEMORY_BARS - 1),
+                keep_bars=max(2 * MEMORY_BARS, KEPT_S // market.timeframe_s),
             ),
             owner=self._owner,
             now=self._now,

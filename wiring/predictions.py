@@ -55,7 +55,10 @@ class _Made:
 
 
 class Predictions:
-    """Answers predictions: at once, once for a key, or later. `timeout_s` holds where the caller gives none."""
+    """Answers predictions: at once, once for a key, or later. `timeout_s` holds where the caller gives none.
+
+    `offer` is told of every decision, and must not raise.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Predictions:
         *,
         market: MarketSourceView,
         timeout_s: float,
+        offer: Callable[[Decision], None] = lambda _: None,
         wall_s: Callable[[], float] = time.time,
     ) -> None:
         self._desk = desk
@@ -76,6 +80,7 @@ class Predictions:
         self._bus = bus
         self._market = market
         self._timeout_s = timeout_s
+        self._offer = offer
         self._wall_s = wall_s
 
     async def answer(self, params: PredictParams, *, request_id: str) -> PredictResponse:
@@ -162,6 +167,7 @@ class Predictions:
     async def _decide(self, signal: Signal, *, request_id: str, budget_s: float) -> _Made:
         started_s = time.perf_counter()
         decision = await self._desk.decide(signal, request_id=request_id, budget_s=budget_s)
+        self._offer(decision)
         kept = trades(decision)
         if kept:
             left_s = budget_s - (time.perf_counter() - started_s)

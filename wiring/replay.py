@@ -19,6 +19,7 @@ from trading.desk import hold
 from trading.errors import BundleRefused, NotFound, ServiceError, StoreRefused, Unavailable
 from trading.replay import Difference, first_difference, recompute, serving
 from trading.terms import Terms
+from trading.thresholds import DEFAULT_THRESHOLDS
 from trading.vocabulary import Advice, Arm, Assignment, Decision
 from wiring.circumstances import libraries
 from wiring.models import find_models
@@ -126,7 +127,11 @@ def _advise(recorded: Decision, arm: Arm, circumstances: Circumstances, shelf: S
     if arm is Arm.HOLD:
         return hold(position, recorded.failure)
     terms = circumstances.terms
-    rule = FallbackRule(fallback_exposure=terms.fallback_exposure, lowest_exposure=terms.exposures.lowest)
+    rule = FallbackRule(
+        recorded.advice.thresholds or DEFAULT_THRESHOLDS,
+        fallback_exposure=terms.fallback_exposure,
+        lowest_exposure=terms.exposures.lowest,
+    )
     return asyncio.run(rule.advise(signal.symbol, signal.reading, position, budget_s=0.0))
 
 

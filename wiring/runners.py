@@ -1,19 +1,23 @@
 """The runners as the worker calls them when they are processes of their own, and what those processes answer."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, TypeAlias
 
+from adapters.store.reading import read_value
 from rl_models.remote import ask
-from rl_models.rule import MODEL, FallbackRule
+from rl_models.rule import MODEL, FallbackRule, Rules
 from rl_models.runner import PolicyRunner, advice_to_dict
 from settings import Settings
 from trading.errors import PolicyFailed
 from trading.exposure import SPOT
+from trading.ports import Policy
+from trading.thresholds import ThresholdsInForce
 from trading.vocabulary import Action, Advice, Reading
 from wiring.on_demand import ModelsOnDemand
 
-# FallbackModel.advise of the runner process: reading, exposure.
-RuleCall: TypeAlias = Callable[[dict[str, Any], float], Awaitable[object]]
+# FallbackModel.advise of the runner process: reading, exposure, thresholds.
+RuleCall: TypeAlias = Callable[[dict[str, Any], float, dict[str, Any]], Awaitable[object]]
 
 
 def open_rule(settings: Settings) -> FallbackRule:
@@ -34,8 +38,11 @@ def answer_policy(
     return dict(PolicyRunner(bundle).answer(rows, exposure))
 
 
-async def answer_rule(rule: FallbackRule, reading: Mapping[str, Any], exposure: float) -> dict[str, Any]:
-    """What the rule's process says about one reading."""
+async def answer_rule(
+    rule: FallbackRule, reading: Mapping[str, Any], exposure: float, thresholds: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the rule's process says about one reading, compared with these thresholds."""
+    rule = rule.under(read_value(ThresholdsInForce, thresholds))
     figures = Reading(**{**reading, "action": Action(reading["action"])})
     return dict(advice_to_dict(await rule.advise("", figures, exposure, budget_s=0.0)))
 
@@ -43,8 +50,9 @@ async def answer_rule(rule: FallbackRule, reading: Mapping[str, Any], exposure: 
 class RemoteRule:
     """Keeps trading.ports.Policy over a call to the rule's process."""
 
-    def __init__(self, call: RuleCall) -> None:
+    def __init__(self, call: RuleCall, thresholds: ThresholdsInForce) -> None:
         self._call = call
+        self._thresholds = thresholds
 
     async def advise(self, symbol: str, reading: Reading, exposure: float, *, budget_s: float) -> Advice:
         """See Policy."""
@@ -55,4 +63,18 @@ class RemoteRule:
             "volume_usd": reading.volume_usd,
             "action": reading.action.value,
         }
-        return await ask(self._call(figures, exposure), MODEL, budget_s=budget_s)
+        call = self._call(figures, exposure, asdict(self._thresholds))
+        return replace(await ask(call, MODEL, budget_s=budget_s), thresholds=self._thresholds)
+
+
+class UserRules:
+    """Keeps trading.desk.Fallback: the rule's process where there is one, then the rule here."""
+
+    def __init__(self, rules: Rules, call: RuleCall | None) -> None:
+        self._rules = rules
+        self._call = call
+
+    def of(self, user_id: str, symbol: str) -> Sequence[Policy]:
+        """See Fallback."""
+        rule = self._rules.of(user_id, symbol)
+        return (rule,) if self._call is None else (RemoteRule(self._call, rule.thresholds), rule)

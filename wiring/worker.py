@@ -20,14 +20,17 @@ from adapters.store.secrets import secret
 from adapters.store.snapshot import SnapshotReader
 from adapters.store.spool import Spool
 from adapters.store.terms import save_terms, terms_document
+from adapters.store.thresholds import ThresholdReader
 from adapters.symbols import understand
 from rl_models.live import LiveFeatures
 from rl_models.live_signals import LiveSignals
+from rl_models.rule import FallbackRule, Rules
 from schemas import MarketSourceView
 from settings import Settings
 from trading.desk import AGENT_MAX_AGE_S, Advisers, Desk
 from trading.jobs import Problem
-from trading.ports import Market, Policy
+from trading.ports import Market
+from trading.thresholds import NO_THRESHOLDS, ThresholdSource
 from trading.vocabulary import Halt
 from wiring.acting import Acting, Scene
 from wiring.agent_checks import AgentChecks
@@ -46,13 +49,13 @@ from wiring.loops import begin, repeat, repeat_with_store, until_done, watch
 from wiring.markets import Plan, begin_market, plan_market
 from wiring.model_watch import follow, write_feature_names
 from wiring.models import find_models, follow_models, require_timeframe
-from wiring.neighbours import Neighbours
+from wiring.neighbours import Around, Neighbours
 from wiring.observation import COUNT_S, OBSERVE_S, DoorCounts, Observation, Observed
 from wiring.once import Once
 from wiring.policies import PolicyCall, PolicyProcess, ServedPolicies
 from wiring.predictions import Predictions
 from wiring.queue import Queue
-from wiring.runners import RemoteRule, RuleCall
+from wiring.runners import RuleCall, UserRules
 from wiring.speed import OpenCache, open_bus
 from wiring.stores import find_store
 from wiring.upkeep import sweep_old
@@ -91,7 +94,7 @@ class Worker:
     def __init__(
         self,
         settings: Settings,
-        rule: Policy,
+        rule: FallbackRule,
         door: Door,
         calls: RunnerCalls | None = None,
         *,
@@ -102,6 +105,7 @@ class Worker:
         self.metrics = Metrics()
         self.store = Store(find_store(settings))
         self.known = SnapshotReader(self.store)
+        self.thresholds = ThresholdReader(self.store, lambda user_id: self.known.of(user_id) is not None)
         self.bus = open_bus(settings)
         self.cache = OpenCache(settings)
         self._rule = rule
@@ -243,14 +247,14 @@ class Worker:
             settings, self.experiment, market_source=self.market.source, service_version=VERSION
         )
         self._terms, self._terms_text = terms_document(self.circumstances)
-        rule = self._rule
+        rules = UserRules(Rules(self._rule, self._threshold_source()), None if calls is None else calls.rule)
         self.desk = Desk(
             features=self.live,
             assigner=self.experiment,
             agents=self.known,
             holdings=self.known,
             symbols=lambda: len(self.market.symbols()),
-            advisers=Advisers(rl=self.policies, fallback=(rule,) if calls is None else (RemoteRule(calls.rule), rule)),
+            advisers=Advisers(rl=self.policies, fallback=rules),
             recorder=self.metrics,
             limits=self.circumstances.terms.limits,
             exposures=self.circumstances.terms.exposures,
@@ -276,6 +280,7 @@ class Worker:
             self.journal,
             self.floor.desk,
             self.bus,
+            offer=self.neighbours.offer,
             market=market,
             timeout_s=settings.prediction_timeout_seconds,
         )
@@ -337,6 +342,19 @@ class Worker:
             )
         )
 
+    def _threshold_source(self) -> ThresholdSource:
+        # Without the service, what it once said is not the last known: it is over.
+        return NO_THRESHOLDS if self.settings.adaptive_threshold_url is None else self.thresholds
+
+    def _around(self) -> Around:
+        return Around(
+            floor=self.floor,
+            market=self.market,
+            known=self.known,
+            thresholds=self.thresholds,
+            usable_bars=self.live.history_bars,
+        )
+
     def _symbol_of(self, given: str) -> str | None:
         symbol = given if given in self.market.symbols() else understand(given)
         return symbol if symbol in self.market.symbols() else None
@@ -353,7 +371,7 @@ class Worker:
             # Not all workers of a machine at once.
             begin(repeat_with_store(self._sweep, lambda: random.uniform(0.5, 1.0) * RETENTION_S), "retention"),
             *self.floor.loops(),
-            *self.neighbours.loops(self.floor, self.market, self.known, usable_bars=lambda: self.live.history_bars),
+            *self.neighbours.loops(self._around()),
             begin(self.acting.run(), "acting"),
             begin(watch(self._lost, self._end), "watch"),
         ]

@@ -191,7 +191,7 @@ async def _end(connection: StoreConnection, order: Order, outcome: Outcome, now:
             after,
             venue_order_id=receipt.venue_order_id or order.venue_order_id,
             filled_quantity=receipt.filled_quantity,
-            average_price=receipt.average_price,
+            average_price=order.average_price if receipt.average_price is None else receipt.average_price,
             fee=order.fee + (Decimal(0) if fill is None else fill.fee),
         )
     if after.state.final:

@@ -12,6 +12,7 @@ from adapters.store.reading import read_value
 from adapters.store.tables import decisions
 from trading.agents import Agent
 from trading.errors import StoreRefused
+from trading.thresholds import ThresholdsInForce
 from trading.vocabulary import Advice, Decision, MarketView, Signal
 
 # What a document with this number holds never changes: another content is another number.
@@ -110,6 +111,22 @@ def _advice_out(advice: Advice) -> Document:
         "observations": None
         if observed is None
         else {schema: b64encode(row).decode() for schema, row in observed.items()},
+        "thresholds": None if advice.thresholds is None else _thresholds_out(advice.thresholds),
+    }
+
+
+def _thresholds_out(thresholds: ThresholdsInForce) -> Document:
+    values = thresholds.values
+    return {
+        "values": {
+            "rsi": values.rsi,
+            "confidence": values.confidence,
+            "macd": values.macd,
+            "volume": values.volume,
+            "momentum": values.momentum,
+        },
+        "origin": thresholds.origin._value_,
+        "as_of_s": thresholds.as_of_s,
     }
 
 

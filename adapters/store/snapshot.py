@@ -94,6 +94,10 @@ class SnapshotReader:
         """All of them, in no order."""
         return tuple(self._agents.values())
 
+    def running(self) -> Sequence[Agent]:
+        """Those that run, in no order."""
+        return tuple(agent for agent in self._agents.values() if agent.state is AgentState.RUNNING)
+
     def held(self, user_id: str, symbol: str, mode: ExecutionMode) -> Decimal:
         """See Holdings."""
         return self._held.get((user_id, symbol, mode), ZERO)

@@ -13,7 +13,7 @@ from adapters.store.bars import keep_bars
 from adapters.store.engine import Store
 from rl_models.live import LiveFeatures
 from rl_models.regime import WARMUP_BARS
-from tests.fakes.advisers import FakeAgents, FakeAssigner, FakePolicies, FakePolicy, FakeRecorder, signal
+from tests.fakes.advisers import FakeAgents, FakeAssigner, FakeFallback, FakePolicies, FakePolicy, FakeRecorder, signal
 from tests.fakes.bars import random_bars
 from tests.fakes.bundles import SCHEMA, policy_manifest
 from tests.fakes.market import EPOCH_S, HOUR_S, bars_from_closes
@@ -72,7 +72,7 @@ def decide(live: LiveFeatures, wall: Wall) -> Awaitable[Decision]:
         agents=FakeAgents(),
         holdings=Nothing(),
         symbols=lambda: 1,
-        advisers=Advisers(rl=FakePolicies(FakePolicy("rl")), fallback=(FakePolicy("rule"),)),
+        advisers=Advisers(rl=FakePolicies(FakePolicy("rl")), fallback=FakeFallback(FakePolicy("rule"))),
         recorder=FakeRecorder(),
         limits=Limits(signal_max_age_s=60.0, max_price_gap=0.05, dead_band=0.02),
         exposures=SPOT,

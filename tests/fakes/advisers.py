@@ -1,6 +1,6 @@
 """Fakes of the desk's ports: policies that answer, fail or dawdle, and a recorder that remembers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -168,6 +168,16 @@ def ticking(step_s: float) -> Iterator[float]:
     while True:
         yield now_s
         now_s += step_s
+
+
+class FakeFallback:
+    """Keeps trading.desk.Fallback: the same policies for everybody."""
+
+    def __init__(self, *policies: Policy) -> None:
+        self._policies = policies
+
+    def of(self, user_id: str, symbol: str) -> Sequence[Policy]:
+        return self._policies
 
 
 class FakeHoldings:

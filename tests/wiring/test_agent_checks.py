@@ -108,11 +108,6 @@ def test_live_execution_needs_capital_and_a_calibrated_model() -> None:
     )
 
 
-def test_an_agent_that_may_execute_is_told_that_nothing_does() -> None:
-    assert warned(config(model_type="sure")) == {"no_orders": "this version places no orders"}
-    assert warned(config(model_type="sure", execution=ExecutionMode.OFF)) == {}
-
-
 def unreachable(asked: AgentConfig, *, active: Manifest = SURE, source: str = "fake") -> str | None:
     return warned(asked, active=active, source=source).get("threshold_unreachable")
 

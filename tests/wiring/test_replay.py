@@ -23,7 +23,16 @@ from rl_models.policy import BundlePolicy
 from rl_models.rule import FallbackRule
 from rl_models.shelf import SHIPPED_BUNDLES
 from settings import Settings
-from tests.fakes.advisers import FakeAgents, FakeHoldings, FakePolicies, FakePolicy, FakeRecorder, agent, signal
+from tests.fakes.advisers import (
+    FakeAgents,
+    FakeFallback,
+    FakeHoldings,
+    FakePolicies,
+    FakePolicy,
+    FakeRecorder,
+    agent,
+    signal,
+)
 from tests.fakes.bars import random_bars
 from tests.fakes.bundles import constant_onnx, policy_manifest
 from tests.fakes.market import EPOCH_S, HOUR_S, FakeMarket
@@ -108,7 +117,7 @@ def decide(
         symbols=lambda: 2,
         advisers=Advisers(
             rl=FakePolicies(active, {"ensemble": active}),
-            fallback=(FallbackRule(fallback_exposure=terms.fallback_exposure),),
+            fallback=FakeFallback(FallbackRule(fallback_exposure=terms.fallback_exposure)),
         ),
         recorder=FakeRecorder(),
         limits=terms.limits,

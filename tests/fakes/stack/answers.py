@@ -1,5 +1,6 @@
 """How do the services word an answer, and how an error?"""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -46,7 +47,8 @@ def number(quantity: Decimal) -> int | float:
 
 def success(body: Any = None, **beside: Any) -> Response:
     """`{"success": true, "data": body}` and what else stands beside `data`; no `data` when body is None."""
-    return JSONResponse({"success": True} | ({} if body is None else {"data": body}) | beside)
+    content = {"success": True} | ({} if body is None else {"data": body}) | beside
+    return JSONResponse(json.loads(json.dumps(content, default=float)))  # what was read exactly leaves as a number
 
 
 def message(text: str, **beside: Any) -> Response:
