@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # BentoML reports its use to its maker unless told not to.
 export BENTOML_DO_NOT_TRACK ?= True
 
-.PHONY: help serve test check fix bench bench-against train bento doctor lock clean
+.PHONY: help serve test check fix bench bench-against bench-burst train bento doctor lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -49,6 +49,9 @@ bench: $(VENV)/dev.done $(VENV)/train.done ## compare with FastAPI + SB3, naive 
 
 bench-against: $(VENV)/dev.done $(VENV)/train.done ## compare with another tree of the project: TREE=../before
 	$(BIN)/python -m benchmarks.against $(TREE)
+
+bench-burst: $(VENV)/dev.done $(VENV)/train.done ## ask for more than there is, and see who is still served
+	$(BIN)/python -m benchmarks.burst
 
 train: $(VENV)/train.done ## train the shipped bundles again (about 15 minutes)
 	$(BIN)/python -m rl_models train --data BTC=$${DATA:-../shared/data/crypto/BTCUSD_1h_2019-07_2022-02_raw.csv} \

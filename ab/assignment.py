@@ -21,7 +21,6 @@ def fnv1a_32(text: str) -> int:
     return value
 
 
-@lru_cache(maxsize=65_536)
 def bucket(salt: str, user_id: str) -> float:
     """Where a user falls in [0, 1), in steps of 1/10,000: version 2 of GrowthBook's hash, so other SDKs agree."""
     return fnv1a_32(str(fnv1a_32(salt + user_id))) % BUCKETS / BUCKETS
@@ -57,14 +56,19 @@ class Experiment:
         """The arm of this user. Disabled means the fallback for everybody."""
         if not self.enabled:
             return self._assignment(Arm.FALLBACK, AssignmentReason.DISABLED)
-        place = round(bucket(self.salt, user_id) * BUCKETS)
-        # Whole buckets: as fractions, 0.5 + 0.07 > 0.57 and the control would have one more.
-        treated = math.ceil(round(self.rl_share * BUCKETS, 6))
-        if place < treated:
-            return self._assignment(Arm.RL, AssignmentReason.HASH)
-        mirrored = MIRROR <= place < MIRROR + treated
-        compared = self.rl_share <= LARGEST_COMPARED_SHARE and mirrored
-        return self._assignment(Arm.FALLBACK, AssignmentReason.HASH if compared else AssignmentReason.OUTSIDE)
+        return _assign(self, user_id)
 
     def _assignment(self, arm: Arm, reason: AssignmentReason) -> Assignment:
         return Assignment(experiment=self.key, arm=arm, reason=reason, stage=self.stage)
+
+
+@lru_cache(maxsize=65_536)
+def _assign(experiment: Experiment, user_id: str) -> Assignment:
+    place = round(bucket(experiment.salt, user_id) * BUCKETS)
+    # Whole buckets: as fractions, 0.5 + 0.07 > 0.57 and the control would have one more.
+    treated = math.ceil(round(experiment.rl_share * BUCKETS, 6))
+    if place < treated:
+        return experiment._assignment(Arm.RL, AssignmentReason.HASH)
+    mirrored = MIRROR <= place < MIRROR + treated
+    compared = experiment.rl_share <= LARGEST_COMPARED_SHARE and mirrored
+    return experiment._assignment(Arm.FALLBACK, AssignmentReason.HASH if compared else AssignmentReason.OUTSIDE)

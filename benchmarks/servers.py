@@ -61,14 +61,15 @@ SERVERS = (
 
 @contextmanager
 def running(
-    server: Server, environment: dict[str, str], *, root: Path = ROOT
+    server: Server, environment: dict[str, str], *, root: Path = ROOT, pinned: bool = True
 ) -> Iterator[tuple[int, Callable[[], float]]]:
-    """Start the server of the tree at `root` and wait until it answers; ends it afterwards.
+    """Start the server of the tree at `root`, on its core if `pinned`, wait until it answers, and end it afterwards.
 
     Gives its port and a look at its memory (MB).
     """
     port = _free_port()
-    command = ["taskset", "-c", str(SERVER_CORE), *(part.format(port=port) for part in server.command)]
+    pin = ["taskset", "-c", str(SERVER_CORE)] if pinned else []
+    command = [*pin, *(part.format(port=port) for part in server.command)]
     ours = {"PORT": str(port), "BENCH_PORT": str(port), "OMP_NUM_THREADS": "1", **environment}
     process = subprocess.Popen(
         command,

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import re
-import secrets
-import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -25,11 +23,6 @@ READYZ = "/readyz"
 
 log = logging.getLogger("rl_service.door")
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
-
-
-def new_request_id() -> str:
-    """32 hex digits: the time, so that the journal's index grows at its end, and 80 bits that nobody can guess."""
-    return f"{int(time.time() * 1000):012x}{secrets.token_hex(10)}"
 
 
 class ClientGone(Exception):
@@ -58,7 +51,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = new_request_id()
+        request_id = room.ids.make()
         request_id_var.set(request_id)
         if room.draining.is_set():
             send = closing(send)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from routes.asgi import ASGIApp, Receive, Scope, Send
 from routes.errors import Rejected
+from routes.ids import RequestIds
 from routes.shares import RouteClass, Shares
 
 
@@ -51,6 +52,7 @@ class Room:
 
     def __init__(self, *, max_concurrent: int) -> None:
         self.shares = Shares(max_concurrent)
+        self.ids = RequestIds()
         self.draining = asyncio.Event()
         self.close()
 

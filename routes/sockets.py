@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from routes.asgi import Receive, Scope, Send
-from routes.door import MAX_BODY_BYTES, new_request_id, request_id_var
+from routes.door import MAX_BODY_BYTES, request_id_var
 from routes.errors import ERRORS, RETRY_AFTER_S, Rejected, error_body, rejected_for
 from routes.open_socket import GOING_AWAY, HEARTBEAT_S, Answered, OpenSocket
 from routes.room import Endpoint, Room
@@ -68,7 +68,7 @@ class Sockets:
         try:
             user_id = self._admit(scope)
         except Rejected as rejected:
-            await _refuse(scope, send, rejected)
+            await _refuse(scope, send, rejected, self._room.ids.make())
             return
         socket = OpenSocket(receive, send, heartbeat_s=self._heartbeat_s)
         self._open.add(socket)
@@ -105,7 +105,7 @@ class Sockets:
         return (site != origin and site == headers.get(b"host")) or origin.decode("latin-1") in self._origins
 
     async def _answer(self, user_id: str, message: MutableMapping[str, Any]) -> Answered:
-        request_id = new_request_id()
+        request_id = self._room.ids.make()
         request_id_var.set(request_id)
         ref: dict[str, str] = {}
         try:
@@ -170,12 +170,12 @@ def _frame(kind: bytes, body: bytes, ref: Mapping[str, str]) -> bytes:
     return b'{"type":"decision","origin":"request","decision":' + body + extra + b"}"
 
 
-async def _refuse(scope: Scope, send: Send, rejected: Rejected) -> None:
+async def _refuse(scope: Scope, send: Send, rejected: Rejected, request_id: str) -> None:
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
     status, _ = ERRORS[rejected.code]
-    body = error_body(rejected, new_request_id())
+    body = error_body(rejected, request_id)
     headers = [(b"content-type", b"application/json"), (b"x-error-code", rejected.code.encode())]
     if status == 429:
         headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))

@@ -38,11 +38,12 @@ class Facts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Venue:
     """Where orders of a mode go. `rules` are those of a symbol, None for one it does not trade; `blocked` says why it
-    takes no orders now: its breaker is open, or what became of earlier orders is still being asked."""
+    takes no orders in a symbol now: its breaker is open, or what it holds or has done with earlier orders is not
+    known."""
 
     name: str
     rules: Callable[[str], LotRules | None]
-    blocked: Callable[[], BlockReason | None] = lambda: None
+    blocked: Callable[[str], BlockReason | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ def _judge(
     decision: Decision, facts: Facts, venue: Venue, terms: Terms, price_of: Callable[[str], Decimal | None]
 ) -> Sized | tuple[BlockReason, ...]:
     agent, symbol = facts.agent, decision.signal.symbol
-    problem = _agent_problem(agent, decision) or venue.blocked()
+    problem = _agent_problem(agent, decision) or venue.blocked(symbol)
     if problem is not None or agent is None:
         return (problem or BlockReason.STALE_STATE,)
     sized = size(

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Collection
 from contextlib import suppress
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ from wiring.loops import begin
 from wiring.order_desk import OrderDesk
 from wiring.order_pages import OrderPages
 from wiring.order_sender import Sender
+from wiring.position_check import PositionCheck
 from wiring.reconciler import Reconciler
 from wiring.trading_switch import TradingSwitch
 from wiring.venues import Place, Venues
@@ -45,9 +47,9 @@ class Floor:
         self._features = features
         self._live = settings.execution_mode is ExecutionMode.LIVE
         owner = secrets.token_hex(8)
-        self.venues = Venues(
-            {ExecutionMode.PAPER: Place(broker=PaperBroker(store, market, paper_terms(settings)))}, self._reconciled
-        )
+        paper = Place(broker=PaperBroker(store, market, paper_terms(settings)))
+        self.venues = Venues({ExecutionMode.PAPER: paper}, self._reconciled, self._mismatched)
+        self.check = PositionCheck(store, self.venues, known.choice, owner=owner, now=now)
         self.switch = TradingSwitch(store, known, now=now)
         self.sender = Sender(store, self.venues, owner=owner, now=now, halt=known.halt)
         self.reconciler = Reconciler(store, self.venues, owner=owner, now=now)
@@ -69,6 +71,9 @@ class Floor:
     def _reconciled(self, venue: str) -> bool:
         return self.reconciler.reconciled(venue)
 
+    def _mismatched(self) -> Collection[str]:
+        return self.check.mismatched()
+
     def price_of(self, symbol: str) -> Decimal | None:
         """The last close of a symbol in quote currency; None when it is not known now."""
         try:
@@ -79,7 +84,8 @@ class Floor:
 
     def loops(self) -> list[asyncio.Task[None]]:
         """Begin what runs for as long as the worker does."""
-        return [begin(self.sender.run(), "orders"), begin(self.reconciler.run(), "reconciler")]
+        loops = [begin(self.sender.run(), "orders"), begin(self.reconciler.run(), "reconciler")]
+        return [*loops, begin(self.check.run(), "position_check")] if self._live else loops
 
     def waiting_for(self) -> list[str]:
         """What orders still wait for, as words of the wire."""

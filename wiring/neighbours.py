@@ -145,7 +145,8 @@ class Neighbours:
                 continue
             log.info("live orders go to TradingService %s", version)
             floor.venues.add(ExecutionMode.LIVE, self._place(version, upstream, market))
-            return
+            # A loop that ends is one that the worker has lost.
+            await asyncio.Event().wait()
 
     def _place(self, version: Version, upstream: Upstream, market: Market) -> Place:
         settings, file = self._settings, self._settings.trading_jwt_secret_file

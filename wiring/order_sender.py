@@ -20,7 +20,7 @@ log = logging.getLogger("rl_service.orders")
 # One send, everything included: what became of it is written down before the lease ends.
 PLACE_S = SENDER_LEASE_S * 0.6
 # How often a worker looks for orders of workers that are no more, and tries again what did not leave.
-LOOK_S = 0.5
+LOOK_S = 1.0
 RETRY_S = 0.2
 # Decisions whose order was refused because the store was late; an order is too late after seconds.
 MOST_REFUSED = 10_000

@@ -18,7 +18,7 @@ log = logging.getLogger("rl_service.orders")
 
 LEASE = "reconciler"
 LEASE_S = 5.0
-LOOK_S = 0.5
+LOOK_S = 1.0
 ASK_S = 2.0
 # Orders that are asked about at once, and in one pass.
 TOGETHER = 8
@@ -73,15 +73,15 @@ class Reconciler:
         """Reconcile for ever."""
         while True:
             try:
-                if await self._store.write(hold(LEASE, self._owner, self._now, for_s=LEASE_S)) is not None:
-                    await self._pass()
-                await self._look()
+                waiting = await self._store.read(unsettled(limit=A_PASS))
+                if waiting and await self._store.write(hold(LEASE, self._owner, self._now, for_s=LEASE_S)) is not None:
+                    await self._ask_all(waiting)
+                await self._look(waiting)
             except StoreUnavailable as error:
                 log.debug("reconciling waits for the store: %s", error)
             await self._sleep(LOOK_S)
 
-    async def _pass(self) -> None:
-        waiting = await self._store.read(unsettled(limit=A_PASS))
+    async def _ask_all(self, waiting: Sequence[tuple[Order, float | None]]) -> None:
         due = [order for order, checked_s in waiting if self._due(order, checked_s)]
         for first in range(0, len(due), TOGETHER):
             together = due[first : first + TOGETHER]
@@ -135,8 +135,7 @@ class Reconciler:
             log.info("order %s was %s and is %s", order.request.client_order_id, order.state, after.state)
             self._settled(after)
 
-    async def _look(self) -> None:
-        waiting = await self._store.read(unsettled(limit=A_PASS))
+    async def _look(self, waiting: Sequence[tuple[Order, float | None]]) -> None:
         unknown = [(order, checked_s) for order, checked_s in waiting if order.state is OrderState.UNKNOWN]
         self.unresolved = Unresolved(unknown=len(unknown), needs_operator=self._unaskable(unknown))
         for broker in self._venues.brokers():

@@ -1,6 +1,6 @@
 """Where orders of each execution mode go, and whether that place takes orders now."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from trading.agents import ExecutionMode
@@ -23,11 +23,21 @@ class Place:
 
 
 class Venues:
-    """The places by mode. `reconciled` says of a place whether what became of earlier orders is known."""
+    """The places by mode.
 
-    def __init__(self, places: Mapping[ExecutionMode, Place], reconciled: Callable[[str], bool]) -> None:
+    `reconciled` says of a place whether what became of earlier orders is known; `mismatched` gives the symbols in which
+    the live one holds less than we think.
+    """
+
+    def __init__(
+        self,
+        places: Mapping[ExecutionMode, Place],
+        reconciled: Callable[[str], bool],
+        mismatched: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self._places = dict(places)
         self._reconciled = reconciled
+        self._mismatched = mismatched
 
     def add(self, mode: ExecutionMode, place: Place) -> None:
         """From now on orders of a mode go there."""
@@ -52,9 +62,13 @@ class Venues:
 
     def venue(self, place: Place) -> Venue:
         """The place as the rules see it."""
-        return Venue(name=place.broker.name, rules=place.broker.rules, blocked=lambda: self._blocked(place))
+        return Venue(
+            name=place.broker.name, rules=place.broker.rules, blocked=lambda symbol: self._blocked(place, symbol)
+        )
 
-    def _blocked(self, place: Place) -> BlockReason | None:
+    def _blocked(self, place: Place, symbol: str) -> BlockReason | None:
         if not self._reconciled(place.broker.name):
             return BlockReason.RECONCILING
+        if place is self._places.get(ExecutionMode.LIVE) and symbol in self._mismatched():
+            return BlockReason.POSITION_MISMATCH
         return None if place.open() else BlockReason.VENUE_UNAVAILABLE

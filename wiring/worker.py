@@ -210,6 +210,7 @@ class Worker:
             "redis": self.bus.connected is False,
             "reconciling": bool(self.floor.waiting_for()),
             "orders": self.floor.reconciler.unresolved.needs_operator > 0,
+            "positions": bool(self.floor.check.mismatched()),
             "upstreams": self.neighbours.troubled(),
             "trading_halted": self.known.halt() is not Halt.OPEN,
         }

@@ -10,7 +10,7 @@ from sqlalchemy import Row, insert, select
 
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
-from adapters.store.trading_tables import fills, positions, profits
+from adapters.store.trading_tables import fills, orders, positions, profits
 from adapters.store.upsert import insert_or_replace
 from adapters.store.versions import next_version
 from trading.agents import ExecutionMode
@@ -121,6 +121,31 @@ def holdings(user_id: str) -> Work[Sequence[Holding]]:
     async def work(connection: StoreConnection) -> Sequence[Holding]:
         statement = select(positions).where(positions.c.user_id == user_id).order_by(positions.c.symbol)
         return [holding_of(row) for row in await connection.execute(statement)]
+
+    return work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What all users hold together in a mode, base units by symbol: `settled` of symbols in which nothing is working,
+    `working` the others."""
+
+    settled: Mapping[str, Decimal]
+    working: frozenset[str]
+
+
+def totals(mode: ExecutionMode) -> Work[Totals]:
+    """Read: what all users hold together."""
+
+    async def work(connection: StoreConnection) -> Totals:
+        being_traded = select(orders.c.symbol).where(orders.c.working, orders.c.mode == mode.value).distinct()
+        working = frozenset((await connection.execute(being_traded)).scalars())
+        held: dict[str, Decimal] = {}
+        statement = select(positions.c.symbol, positions.c.quantity).where(positions.c.mode == mode.value)
+        for symbol, quantity in await connection.execute(statement):
+            if symbol not in working:
+                held[symbol] = EXACT.add(held.get(symbol, ZERO), Decimal(quantity))
+        return Totals(settled=held, working=working)
 
     return work
 
