@@ -302,6 +302,8 @@ class ResolveRequest(WireRequest):
             raise ValueError("filled_quantity is needed for filled")
         if filled and self.outcome in ("rejected", "not_placed"):
             raise ValueError(f"an order that is {self.outcome} has no filled_quantity")
+        if not filled and (self.fee is not None or self.venue_order_id is not None):
+            raise ValueError("fee and venue_order_id go with a filled_quantity")
         if filled != (self.average_price is not None):
             raise ValueError("filled_quantity and average_price go together")
         return self

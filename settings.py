@@ -208,6 +208,12 @@ class Settings(BaseSettings):
     trading_jwt_secret_file: Path | None = Field(
         None, description="File with the secret that TradingService v2 checks tokens with."
     )
+    trading_account_user: str | None = Field(
+        None,
+        min_length=1,
+        max_length=128,
+        description="User whose positions at TradingService v2 are the account's; unset: they are not compared.",
+    )
     trading_lists_client_ids: bool = Field(
         False,
         description="True when the venue's order list shows client order ids: lost orders are then found.",

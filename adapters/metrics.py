@@ -1,16 +1,22 @@
-"""Every Prometheus metric of the service, by name, once. Keeps the port trading.ports.Recorder."""
+"""Every Prometheus metric of the service, by name, once; those of trading as a whole are in trading_metrics.py.
+
+Keeps the port trading.ports.Recorder.
+"""
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import prometheus_client as prometheus
 from prometheus_client import multiprocess
 
+from adapters.condition import Condition
 from adapters.metric_files import undisturbed
 from adapters.reserved_file import use_reserved_files
 from adapters.tallies import Levels, Tally, Times
+from adapters.trading_metrics import TradingGauges, TradingTotals
+from trading.orders import Order, OrderState
 from trading.vocabulary import Decision
 
 SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -18,37 +24,19 @@ SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 
 # How often `flush` is to be called: what a worker counted since then is lost when it is killed, and nothing else is.
 FLUSH_S = 0.25
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """How one worker stands now. What is called total was counted since the process began and never falls.
-
-    `jobs` are the asynchronous predictions of the whole deployment by status, None while that is not known; `agents`
-    those of the whole deployment by state; `refused_totals` the requests that found no place, by their class.
-    """
-
-    journal_queued: int
-    journal_spooled_bytes: int
-    journal_dropped_total: int
-    journal_torn_total: int
-    journal_refused_total: int
-    store_away: bool
-    sockets: int
-    bus_dropped_total: int
-    replays_total: int
-    jobs: Mapping[str, int] | None
-    agents: Mapping[str, int]
-    refused_totals: Mapping[str, int]
+# A venue has answered with what became of the order.
+_ANSWERED = (OrderState.OPEN, OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED)
 
 
 class Metrics:
     """What one process counts; Prometheus' multiprocess files add the workers up.
 
-    `record`, `rejected` and `observe` belong to one thread. What they count is seen once it was flushed.
+    All but `flush` and `exposition` belongs to one thread. What is counted is seen once it was flushed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wall_s: Callable[[], float] = time.time) -> None:
         use_reserved_files()
+        self._wall_s = wall_s
         self._decisions = Tally(
             "rl_service_predictions_total",
             "Decisions by the model that answered, the arm assigned and served, and the action.",
@@ -72,9 +60,17 @@ class Metrics:
         )
         self._bus_dropped = Tally("rl_service_bus_dropped_messages_total", "Messages that found no room on the bus.")
         self._replays = Tally("rl_service_idempotent_replays_total", "Answers given again for the same key.")
+        self._orders = Tally(
+            "rl_service_orders_total", "Orders by venue, the state they came to, and side.", ("venue", "state", "side")
+        )
+        self._order_seconds = Times(
+            "rl_service_order_seconds", "Time from an order's being written down to its venue's answer.", SECONDS
+        )
+        self._trading = TradingTotals()
         self._tallies = (
             *(self._decisions, self._failures, self._blocked, self._rejected, self._refused),
-            *(self._dropped, self._torn, self._unwanted, self._bus_dropped, self._replays),
+            *(self._dropped, self._torn, self._unwanted, self._bus_dropped, self._replays, self._orders),
+            *self._trading.tallies,
         )
         self._gauges = _Gauges()
         self._flushing = threading.Lock()
@@ -87,6 +83,23 @@ class Metrics:
             self._failures.add(decision.failure)
         for reason in decision.blocked_by:
             self._blocked.add(reason)
+
+    def refused(self, decision: Decision) -> None:
+        """Count why a decision got no order after all; it was recorded before anybody knew."""
+        for reason in decision.refused_by:
+            self._blocked.add(reason)
+
+    def sent(self, order: Order) -> None:
+        """Count what came of sending an order, and how long that took. One that goes back to wait is none yet."""
+        if order.state is OrderState.NEW:
+            return
+        self.settled(order)
+        if order.state in _ANSWERED:
+            self._order_seconds.add(max(self._wall_s() - order.created_at_s, 0.0))
+
+    def settled(self, order: Order) -> None:
+        """Count what an order has come to."""
+        self._orders.add(order.venue, order.state, order.request.side)
 
     def rejected(self, code: str) -> None:
         """Count one request answered with an error."""
@@ -102,6 +115,8 @@ class Metrics:
         self._replays.reach(condition.replays_total)
         for kind, total in condition.refused_totals.items():
             self._refused.reach(total, kind)
+        if condition.trading is not None:
+            self._trading.reach(condition.trading)
 
     def flush(self) -> None:
         """Make what was counted visible to all workers: every FLUSH_S and at the end. From any thread."""
@@ -109,6 +124,7 @@ class Metrics:
             for tally in self._tallies:
                 tally.flush()
             self._seconds.flush()
+            self._order_seconds.flush()
 
     def exposition(self) -> bytes:
         """Prometheus' text format over all workers of this deployment; what others counted is up to FLUSH_S old."""
@@ -148,6 +164,8 @@ class _Gauges:
             prometheus.Gauge("rl_service_agents", "Agents by state.", ["state"], multiprocess_mode="livemostrecent")
         )
 
+        self._trading = TradingGauges()
+
     def show(self, condition: Condition) -> None:
         self._queued.set(condition.journal_queued)
         self._spooled.set(condition.journal_spooled_bytes)
@@ -156,3 +174,5 @@ class _Gauges:
         self._agents.set(condition.agents)
         if condition.jobs is not None:
             self._jobs.set(condition.jobs)
+        if condition.trading is not None:
+            self._trading.show(condition.trading)

@@ -37,6 +37,7 @@ METRICS = "/api/v1/metrics/prometheus"
 # How long the metrics are given again as they were: as old as the other workers' share of them is anyway.
 SHOWN_S = 0.25
 _ID = re.compile(r"[0-9a-f]{32}")
+_USER = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 Body: TypeAlias = Mapping[str, object] | bytes
 
 
@@ -167,7 +168,10 @@ class Pages:
         return _json(await self.reads.resolve(name, said))
 
     async def positions(self, request: Request, _: Query) -> Response:
-        return _json(await self.reads.positions(request.path_params["user_id"]))
+        user_id: str = request.path_params["user_id"]
+        if _USER.fullmatch(user_id) is None:
+            raise Rejected("no_agent")
+        return _json(await self.reads.positions(user_id))
 
 
 STATS = RouteClass.STATS

@@ -236,14 +236,14 @@ def test_a_decision_is_shown_with_every_field_of_the_answer() -> None:
         "request_id": "r1",
         "user_id": "user123",
         "symbol": "BTC",
-        "should_trade": True,
+        "should_trade": False,
         "action": "BUY",
         "confidence": 0.61,
         "reasoning": "because",
         "model_used": "ppo-btc-1h",
         "model_version": "3",
         "fallback_used": False,
-        "blocked_by": [],
+        "blocked_by": ["limit_notional"],
         "agent": {"state": "running"},
         "experiment": {
             "key": "default", "assigned_arm": "rl", "served_arm": "rl", "reason": "hash", "stage": "ramp"
@@ -260,7 +260,7 @@ def test_a_decision_is_shown_with_every_field_of_the_answer() -> None:
         },
         "data_as_of": iso_time(NOON_S),
         "valid_until": iso_time(NOON_S + 3600),
-        "execution": None,
+        "execution": {"status": "pending", "client_order_id": "rl-r1"},
         "market": {"source": "simulated", "speed": 1.0},
         "cached": True,
         "processing_time_ms": 1.234,
@@ -288,8 +288,20 @@ def test_a_failure_is_why_another_arm_answered() -> None:
 
 
 def test_a_blocked_decision_says_every_reason_and_may_not_trade() -> None:
-    answer = shown(replace(DECISION, blocked_by=(BlockReason.STALE_SIGNAL, BlockReason.PRICE_MISMATCH)))
+    answer = shown(replace(DECISION, blocked_by=(BlockReason.STALE_SIGNAL, BlockReason.PRICE_MISMATCH), refused_by=()))
     assert (answer["should_trade"], answer["blocked_by"]) == (False, ["stale_signal", "price_mismatch"])
+
+
+def test_a_decision_that_may_be_traded_and_gets_no_order_says_why_and_names_none() -> None:
+    answer = shown(replace(DECISION, blocked_by=(), client_order_id=None))
+    assert (answer["should_trade"], answer["blocked_by"]) == (False, ["limit_notional"])
+    assert answer["execution"] is None
+
+
+def test_a_decision_with_an_order_may_trade_and_names_it() -> None:
+    answer = shown(replace(DECISION, refused_by=()))
+    assert (answer["should_trade"], answer["blocked_by"]) == (True, [])
+    assert answer["execution"] == {"status": "pending", "client_order_id": "rl-r1"}
 
 
 def test_a_decision_without_market_data_shows_no_times_and_no_regime() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from settings import Settings, read_settings, settings_table
+from settings import MarketSource, Settings, read_settings, settings_table
+from trading.agents import ExecutionMode
 from trading.errors import InvalidSetting
 
 NAMES = {name.upper() for name in Settings.model_fields}
@@ -29,7 +30,16 @@ PROMISED = {
     "JOURNAL_RETENTION_DAYS": 30,
     "RESULT_RETENTION_HOURS": 24,
     "SHUTDOWN_GRACE_SECONDS": 20,
+    "ORDER_TTL_SECONDS": 5,
+    "ORDER_DEAD_BAND": 0.02,
+    "PAPER_FEE_BPS": 10,
+    "PAPER_SPREAD_BPS": 2,
+    "PAPER_PARTICIPATION": 0.1,
     "TRADING_SERVICE_URL": None,
+    "TRADING_SERVICE_VERSION": "auto",
+    "TRADING_JWT_SECRET_FILE": None,
+    "TRADING_LISTS_CLIENT_IDS": False,
+    "DATA_AGGREGATOR_VERSION": "auto",
     "DATA_AGGREGATOR_URL": None,
     "ADAPTIVE_THRESHOLD_URL": None,
 }
@@ -53,6 +63,11 @@ RANGES = {
     "JOURNAL_RETENTION_DAYS": (("1", "3650"), ("0", "3651"), ">= 1 and <= 3650"),
     "RESULT_RETENTION_HOURS": (("24", "8760"), ("23", "8761"), ">= 24 and <= 8760"),
     "MAX_PRICE_GAP": (("0.001", "1"), ("0", "1.001"), "> 0 and <= 1"),
+    "ORDER_TTL_SECONDS": (("0.001", "60"), ("0", "60.001"), "> 0 and <= 60"),
+    "ORDER_DEAD_BAND": (("0", "0.999"), ("-0.001", "1"), ">= 0 and < 1"),
+    "PAPER_FEE_BPS": (("0", "1000"), ("-0.001", "1000.001"), ">= 0 and <= 1000"),
+    "PAPER_SPREAD_BPS": (("0", "1000"), ("-0.001", "1000.001"), ">= 0 and <= 1000"),
+    "PAPER_PARTICIPATION": (("0.001", "1"), ("0", "1.001"), "> 0 and <= 1"),
 }
 INSIDE = [(name, value) for name, (inside, _, _) in RANGES.items() for value in inside]
 OUTSIDE = [(name, value) for name, (_, outside, _) in RANGES.items() for value in outside]
@@ -142,6 +157,9 @@ def test_every_number_has_a_range_that_is_tested_here() -> None:
         ("MARKET_TIMEFRAME_S", "7200.5"),
         ("MARKET_TIMEFRAME_S", "25200"),
         ("EXECUTION_MODE", "real"),
+        ("TRADING_SERVICE_VERSION", "v3"),
+        ("DATA_AGGREGATOR_VERSION", "v2"),
+        ("TRADING_LISTS_CLIENT_IDS", "perhaps"),
         ("REDIS_URL", "host:6379"),
         ("REDIS_URL", "http://host:6379"),
         ("REDIS_URL", "redis://"),
@@ -253,6 +271,46 @@ def test_a_replay_needs_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "REPLAY_FILES" in refusal()
     monkeypatch.setenv("REPLAY_FILES", "BTC=a.csv")
     assert read_settings().replay_files == {"BTC": Path("a.csv")}
+
+
+def test_a_live_market_needs_to_be_told_from_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKET_SOURCE", "live")
+    assert "DATA_AGGREGATOR_URL" in refusal()
+    monkeypatch.setenv("DATA_AGGREGATOR_URL", "http://127.0.0.1:9")
+    assert read_settings().market_source is MarketSource.LIVE
+
+
+LIVE = {
+    "EXECUTION_MODE": "LIVE",
+    "MARKET_SOURCE": "live",
+    "DATA_AGGREGATOR_URL": "http://127.0.0.1:9",
+    "TRADING_SERVICE_URL": "http://127.0.0.1:9",
+    "TRADING_SERVICE_VERSION": "V2",
+    "TRADING_JWT_SECRET_FILE": "/run/secret",
+}
+
+
+def test_live_execution_is_taken_with_everything_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in LIVE.items():
+        monkeypatch.setenv(name, value)
+    assert read_settings().execution_mode is ExecutionMode.LIVE
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MARKET_SOURCE", "simulated"),
+        ("TRADING_SERVICE_URL", ""),
+        ("TRADING_SERVICE_VERSION", "v1"),
+        ("TRADING_JWT_SECRET_FILE", ""),
+    ],
+)
+def test_live_execution_without_one_of_its_needs_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for setting, given in (LIVE | {name: value}).items():
+        monkeypatch.setenv(setting, given)
+    assert name in refusal()
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from trading.agents import Agent, AgentState, ExecutionMode
 from trading.boot import Moment
 from trading.ledger import Position, unrealized
 from trading.limits import Account, judge_order
-from trading.orders import ZERO, LotRules, Order, OrderRequest, OrderState, client_order_id
+from trading.orders import ZERO, LotRules, Order, OrderRequest, OrderState, Side, client_order_id
 from trading.sizing import Sized, Sizing, capital_of_symbol, size
-from trading.vocabulary import BlockReason, Decision, Halt
+from trading.vocabulary import Action, BlockReason, Decision, Halt
 
 MINUTE_S = 60.0
 
@@ -38,12 +38,12 @@ class Facts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Venue:
     """Where orders of a mode go. `rules` are those of a symbol, None for one it does not trade; `blocked` says why it
-    takes no orders in a symbol now: its breaker is open, or what it holds or has done with earlier orders is not
+    takes no order now: its breaker is open, or what it holds or has done with earlier orders is not
     known."""
 
     name: str
     rules: Callable[[str], LotRules | None]
-    blocked: Callable[[str], BlockReason | None] = lambda _: None
+    blocked: BlockReason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +70,10 @@ def plan(
     venue: Venue,
     terms: Terms,
     *,
-    within_s: float,
+    deadline: Moment,
     price_of: Callable[[str], Decimal | None],
 ) -> Planned:
-    """The order of a decision, at the last close, to leave within `within_s` seconds at most.
+    """The order of a decision, at the last close, to leave by `deadline` or never.
 
     `price_of` gives the last close of a symbol (quote currency), None when that is not known now.
     """
@@ -100,7 +100,7 @@ def plan(
         state=OrderState.NEW,
         reason=None,
         created_at_s=facts.now.wall_s,
-        deadline=facts.now.after(min(terms.ttl_s, within_s)),
+        deadline=deadline,
         epoch=0,
         sent_at_s=None,
         venue=venue.name,
@@ -117,7 +117,7 @@ def _judge(
     decision: Decision, facts: Facts, venue: Venue, terms: Terms, price_of: Callable[[str], Decimal | None]
 ) -> Sized | tuple[BlockReason, ...]:
     agent, symbol = facts.agent, decision.signal.symbol
-    problem = _agent_problem(agent, decision) or venue.blocked(symbol)
+    problem = _agent_problem(agent, decision) or venue.blocked
     if problem is not None or agent is None:
         return (problem or BlockReason.STALE_STATE,)
     sized = size(
@@ -133,6 +133,9 @@ def _judge(
     )
     if isinstance(sized, BlockReason):
         return (sized,)
+    if (sized.side is Side.BUY) is not (decision.action is Action.BUY):
+        # What is held is not what the decision was made from: an order would go the other way, unjudged.
+        return (BlockReason.STALE_STATE,)
     account = Account(
         orders_last_minute=facts.orders_last_minute,
         open_orders=len(facts.working),

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Collection
 from contextlib import suppress
 from decimal import Decimal
+from typing import Protocol
 
 from adapters.brokers.paper import PaperBroker, PaperTerms
 from adapters.store.engine import Store
@@ -15,8 +16,10 @@ from trading.agents import ExecutionMode
 from trading.boot import Clock
 from trading.errors import NoMarketData, UnknownSymbol
 from trading.intents import Terms
+from trading.orders import Order
 from trading.ports import Features, Market
 from trading.sizing import decimal_of
+from trading.vocabulary import Decision
 from wiring.loops import begin
 from wiring.order_desk import OrderDesk
 from wiring.order_pages import OrderPages
@@ -28,6 +31,27 @@ from wiring.venues import Place, Venues
 
 # How long orders on their way have to be settled when the worker ends.
 DRAIN_S = 1.0
+
+
+class Recorder(Protocol):
+    """Counts what becomes of decisions and orders; never waits or fails. See adapters.metrics.Metrics."""
+
+    def refused(self, decision: Decision) -> None:
+        """A decision is kept; what it says in `refused_by` counts."""
+
+    def sent(self, order: Order) -> None:
+        """What came of sending an order."""
+
+    def settled(self, order: Order) -> None:
+        """What an order has come to later."""
+
+
+class _Nobody:
+    def refused(self, decision: Decision) -> None: ...
+
+    def sent(self, order: Order) -> None: ...
+
+    def settled(self, order: Order) -> None: ...
 
 
 class Floor:
@@ -42,17 +66,18 @@ class Floor:
         features: Features,
         market: Market,
         *,
+        recorder: Recorder | None = None,
         now: Clock,
     ) -> None:
         self._features = features
         self._live = settings.execution_mode is ExecutionMode.LIVE
-        owner = secrets.token_hex(8)
+        owner, counts = secrets.token_hex(8), recorder or _Nobody()
         paper = Place(broker=PaperBroker(store, market, paper_terms(settings)))
         self.venues = Venues({ExecutionMode.PAPER: paper}, self._reconciled, self._mismatched)
         self.check = PositionCheck(store, self.venues, known.choice, owner=owner, now=now)
         self.switch = TradingSwitch(store, known, now=now)
-        self.sender = Sender(store, self.venues, owner=owner, now=now, halt=known.halt)
-        self.reconciler = Reconciler(store, self.venues, owner=owner, now=now)
+        self.sender = Sender(store, self.venues, owner=owner, now=now, halt=known.halt, settled=counts.sent)
+        self.reconciler = Reconciler(store, self.venues, owner=owner, now=now, settled=counts.settled)
         self.desk = OrderDesk(
             store,
             journal,
@@ -65,6 +90,7 @@ class Floor:
                 symbols=len(market.symbols()),
             ),
             now=now,
+            decided=counts.refused,
         )
         self.pages = OrderPages(store, price_of=self.price_of, now=now)
 

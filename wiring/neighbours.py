@@ -157,7 +157,7 @@ class Neighbours:
             trading_service=upstream,
             tokens=None if file is None else Tokens(read_secret(file)),
             lists_client_ids=settings.trading_lists_client_ids,
-            account_user_id=None,
+            account_user_id=settings.trading_account_user,
         )
         breaker = self.breakers.of(TRADING_SERVICE, ORDER_ROUTE)
         limited = version is Version.V2

@@ -8,8 +8,9 @@ from contextlib import suppress
 
 from adapters.store.engine import Store
 from adapters.store.failures import RefusedStatement
-from adapters.store.orders import Outcome, anything_to_claim, claim, settle
-from trading.boot import Clock
+from adapters.store.orders import Claim, Outcome, claim, settle
+from adapters.store.unsettled import anything_to_claim
+from trading.boot import Clock, Moment
 from trading.errors import NotSent, OutcomeUnknown, StoreUnavailable, UpstreamUnavailable
 from trading.orders import SENDER_LEASE_S, Order, OrderState, client_order_id
 from trading.vocabulary import Halt
@@ -19,9 +20,14 @@ log = logging.getLogger("rl_service.orders")
 
 # One send, everything included: what became of it is written down before the lease ends.
 PLACE_S = SENDER_LEASE_S * 0.6
+# As many as leave at once through one client: see adapters.upstream.gate.
+AT_ONCE = 10
 # How often a worker looks for orders of workers that are no more, and tries again what did not leave.
 LOOK_S = 1.0
 RETRY_S = 0.2
+# Who is held up for so long between the claim and the call asks again whether the order may leave: trading may have
+# been halted since, or the agent paused.
+HELD_UP_S = 1.0
 # Decisions whose order was refused because the store was late; an order is too late after seconds.
 MOST_REFUSED = 10_000
 
@@ -50,6 +56,11 @@ class Sender:
         self._wake = asyncio.Event()
         self._refused: OrderedDict[str, None] = OrderedDict()
         self._sending: set[asyncio.Task[None]] = set()
+        # As many were claimed as may leave at once; and somebody waits to try again what did not leave.
+        self._more = False
+        self._retrying = False
+        # Those that may be at the venue by this sender, by id and epoch, until what became of them is written down.
+        self._begun: set[tuple[str, int]] = set()
 
     @property
     def busy(self) -> int:
@@ -95,32 +106,65 @@ class Sender:
         return woken
 
     async def _send_claimed(self) -> None:
-        for order in await self._store.write(claim(self.owner, frozenset(self._refused), self._now)):
-            task = asyncio.create_task(self._send(order))
+        # Only what may leave at once: what waits for its turn is asked about again.
+        since, most = self._now(), max(AT_ONCE - len(self._sending), 0)
+        claimed = await self._store.write(
+            claim(
+                Claim(
+                    owner=self.owner,
+                    most=most,
+                    refused=frozenset(self._refused),
+                    begun=frozenset(self._begun),
+                    shut=self._venues.shut(),
+                ),
+                self._now,
+            )
+        )
+        for order in claimed:
+            self._begun.add((order.request.client_order_id, order.epoch))
+            task = asyncio.create_task(self._send(order, since))
             self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            task.add_done_callback(self._ended)
+        self._more = len(claimed) == most
 
-    async def _send(self, order: Order) -> None:
-        outcome = await self._outcome(order)
-        after = await self._write_down(order, outcome)
-        if after is None:
-            log.warning("order %s went on without its sender", order.request.client_order_id)
-            return
-        self._settled(after)
-        if after.state is OrderState.NEW:
-            await self._sleep(RETRY_S)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        if self._more:
             self.wake()
 
-    async def _outcome(self, order: Order) -> Outcome:
-        broker, halt = self._venues.broker(order.venue), self._halt()
+    async def _send(self, order: Order, since: Moment) -> None:
+        outcome = await self._outcome(order, since)
+        after = await self._write_down(order, outcome)
+        name = order.request.client_order_id
+        self._begun.discard((name, order.epoch))
+        if after is None:
+            log.warning("order %s went on without its sender", name)
+            return
+        if outcome.receipt is not None and after.filled_quantity < outcome.receipt.filled_quantity:
+            log.error(
+                "order %s ended as %s, and the venue filled %s", name, after.state, outcome.receipt.filled_quantity
+            )
+        self._settled(after)
+        if after.state is OrderState.NEW and not self._retrying:
+            # One for all that did not leave.
+            self._retrying = True
+            await self._sleep(RETRY_S)
+            self._retrying = False
+            self.wake()
+
+    async def _outcome(self, order: Order, since: Moment) -> Outcome:
+        broker, halt, now = self._venues.broker(order.venue), self._halt(), self._now()
         if broker is None:
             return Outcome(state=OrderState.BLOCKED, reason="no_such_venue")
         if halt is Halt.HALTED or (halt is Halt.REDUCING and not order.reduces):
             return Outcome(state=OrderState.BLOCKED, reason=halt)
-        # Whoever was held up between the claim and here is too late too.
-        left_s = order.deadline.left_s(self._now())
+        if order.request.client_order_id in self._refused:
+            return Outcome(state=OrderState.BLOCKED, reason="not_confirmed_in_time")
+        left_s = order.deadline.left_s(now)
         if left_s <= 0.0:
             return Outcome(state=OrderState.EXPIRED, reason="too_late")
+        if since.after(HELD_UP_S).left_s(now) <= 0.0:
+            return Outcome(state=OrderState.NEW, reason="held_up")
         try:
             receipt = await broker.place(order.request, deadline_s=min(left_s, PLACE_S))
         except NotSent as error:
@@ -142,6 +186,7 @@ class Sender:
             except RefusedStatement:
                 log.exception("order %s cannot be written down", order.request.client_order_id)
                 outcome = Outcome(state=OrderState.UNKNOWN, reason="internal")
+                await self._sleep(RETRY_S)
             except StoreUnavailable as error:
                 log.warning("order %s waits for the store: %s", order.request.client_order_id, error)
                 await self._sleep(RETRY_S)

@@ -81,10 +81,12 @@ class PositionCheck:
             for symbol, quantity in ledger.settled.items()
             if held.get(symbol, Decimal(0)) < quantity * KEPT - _lot(broker, symbol)
         )
-        # What is being traded is neither right nor wrong now: it stays as it was found.
-        found = (short & self._short) | (frozenset(self.mismatched()) & ledger.working)
+        # What was found before is found again at once, by whichever worker; what is being traded is neither right nor
+        # wrong now, and stays as it was found.
+        known = frozenset(self.mismatched())
+        found = (short & (self._short | known)) | (known & ledger.working)
         self._short = short
-        if found == frozenset(self.mismatched()):
+        if found == known:
             return
         log.error("the venue holds less than the ledger of: %s", ", ".join(sorted(found)) or "nothing any more")
         await self._store.write(choose(MISMATCH, json.dumps(sorted(found))))

@@ -39,8 +39,11 @@ PREDICT = "predict"
 class Orders(Protocol):
     """Makes orders of decisions; see wiring.order_desk.OrderDesk."""
 
-    async def act(self, decision: Decision, *, budget_s: float) -> Decision:
-        """The decision with its order, or with why none follows, journalled."""
+    async def act(self, decision: Decision, *, budget_s: float, again: bool = False) -> Decision:
+        """The decision with its order, or with why none follows, journalled.
+
+        With `again` it may have been made before, and is then as it was kept; raises StoreUnavailable.
+        """
 
     async def keep(self, decision: Decision, *, budget_s: float, along: Work[None] | None) -> Decision:
         """The same for any decision, in a transaction that `along` begins. Raises StoreUnavailable."""
@@ -100,7 +103,7 @@ class Predictions:
 
         async def make(request_id: str, left_s: float) -> Made:
             # Judged here: what was answered before is answered again, whatever is said of it now.
-            made = await self._decide(self._signal(params), request_id=request_id, budget_s=left_s)
+            made = await self._decide(self._signal(params), request_id=request_id, budget_s=left_s, again=True)
             entry = Entry(decision=made.decision, decided_at_s=made.decision.judged_at_s)
             return Made(
                 answer=to_json(made.answer),
@@ -144,7 +147,7 @@ class Predictions:
         Raises UnknownSymbol.
         """
         params = to_params(PredictRequest.model_validate_json(request))
-        made = await self._decide(to_signal(params), request_id=request_id, budget_s=budget_s)
+        made = await self._decide(to_signal(params), request_id=request_id, budget_s=budget_s, again=True)
         return made.decision, made.answer
 
     async def decide_on_bar(self, signal: Signal, decision_id: str, along: Work[None]) -> Decision:
@@ -164,14 +167,15 @@ class Predictions:
         if self._bus.wanted(topic):
             self._bus.publish(topic, to_json(answer))
 
-    async def _decide(self, signal: Signal, *, request_id: str, budget_s: float) -> _Made:
+    async def _decide(self, signal: Signal, *, request_id: str, budget_s: float, again: bool = False) -> _Made:
+        # `again`: it may have been decided before, by a worker that died; an agent's decision is then as it was kept.
         started_s = time.perf_counter()
         decision = await self._desk.decide(signal, request_id=request_id, budget_s=budget_s)
         self._offer(decision)
-        kept = trades(decision)
+        left_s = max(budget_s - (time.perf_counter() - started_s), 0.0)
+        kept = trades(decision) or (again and decision.agent is not None)
         if kept:
-            left_s = budget_s - (time.perf_counter() - started_s)
-            decision = await self._orders.act(decision, budget_s=max(left_s, 0.0))
+            decision = await self._orders.act(decision, budget_s=left_s, again=again)
         answer = to_response(decision, self._market, elapsed_s=time.perf_counter() - started_s)
         return _Made(decision=decision, answer=answer, kept=kept)
 

@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.store.engine import Store
 from adapters.store.leases import hold
-from adapters.store.orders import Outcome, note_checked, settle, unsettled
-from trading.boot import Clock
+from adapters.store.orders import Outcome, settle
+from adapters.store.unsettled import Counts, count_unsettled, note_checked, unsettled
+from trading.boot import Clock, Moment
 from trading.errors import CannotAsk, OutcomeUnknown, StoreUnavailable, UpstreamUnavailable
 from trading.orders import Order, OrderState
+from trading.ports import Broker
 from wiring.venues import Venues
 
 log = logging.getLogger("rl_service.orders")
@@ -20,14 +22,16 @@ LEASE = "reconciler"
 LEASE_S = 5.0
 LOOK_S = 1.0
 ASK_S = 2.0
-# Orders that are asked about at once, and in one pass.
+# Orders that are asked about at once, and of one venue in one pass.
 TOGETHER = 8
 A_PASS = 100
-# A venue that does not list an order this long after it may have left does not have it: longer than one send takes and
-# than a venue takes to list it.
+# A venue that does not list an order this long after it could leave last does not have it: longer than one send takes
+# and than a venue takes to list it.
 ABSENT_AFTER_S = 10.0
 # Orders that stay open are asked about this often.
 FOLLOW_S = 1.0
+# What a venue that cannot be asked by client order id keeps open for longer is for a person to look at.
+LONG_OPEN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +63,13 @@ class Reconciler:
         self._settled = settled
         self._wall_s = wall_s
         self._sleep = sleep
-        self._started_s = wall_s()
         self._answered: set[str] = set()
         self._known: set[str] = set()
+        # When orders had been asked about last as this process first saw them.
+        self._first_seen: dict[str, float | None] = {}
+        # The pass in which an order was last tried.
+        self._passes = 0
+        self._tried: dict[str, int] = {}
         self._ask_again_s: dict[str, float] = {}
         self.unresolved = Unresolved()
 
@@ -73,25 +81,38 @@ class Reconciler:
         """Reconcile for ever."""
         while True:
             try:
-                waiting = await self._store.read(unsettled(limit=A_PASS))
+                waiting = await self._store.read(unsettled(each=A_PASS))
+                until = self._now().after(LEASE_S)
                 if waiting and await self._store.write(hold(LEASE, self._owner, self._now, for_s=LEASE_S)) is not None:
-                    await self._ask_all(waiting)
+                    await self._ask_all(waiting, until)
                 await self._look(waiting)
             except StoreUnavailable as error:
                 log.debug("reconciling waits for the store: %s", error)
             await self._sleep(LOOK_S)
 
-    async def _ask_all(self, waiting: Sequence[tuple[Order, float | None]]) -> None:
-        due = [order for order, checked_s in waiting if self._due(order, checked_s)]
-        for first in range(0, len(due), TOGETHER):
-            together = due[first : first + TOGETHER]
+    async def _ask_all(self, waiting: Sequence[tuple[Order, float | None]], until: Moment) -> None:
+        due = self._least_tried([order for order, checked_s in waiting if self._due(order, checked_s)])
+        silent: set[str] = set()
+        while due and until.left_s(self._now()) > 0.0:
+            together = due[:TOGETHER]
             asked = await asyncio.gather(*(self._ask(order) for order in together))
             ids = [order.request.client_order_id for order, was_asked in zip(together, asked, strict=True) if was_asked]
             if ids:
                 await self._store.write(note_checked(ids, wall_s=self._wall_s()))
+            silent |= {order.venue for order, was_asked in zip(together, asked, strict=True) if not was_asked}
+            due = [order for order in due[TOGETHER:] if order.venue not in silent]
+
+    def _least_tried(self, due: Sequence[Order]) -> list[Order]:
+        # One that its venue cannot answer for keeps no other from being asked about.
+        self._passes += 1
+        names = [order.request.client_order_id for order in due]
+        self._tried = {name: self._tried.get(name, 0) for name in names}
+        return sorted(due, key=lambda order: self._tried[order.request.client_order_id])
 
     def _due(self, order: Order, checked_s: float | None) -> bool:
         place = self._venues.place_of(order.venue)
+        if place is not None and _unaskable(place.broker, order):
+            return checked_s is None  # which is found out once
         if place is None or place.ask_every_s == 0.0:
             just_now = checked_s is not None and 0.0 <= self._wall_s() - checked_s < FOLLOW_S
             return order.state is OrderState.UNKNOWN or not just_now
@@ -104,16 +125,22 @@ class Reconciler:
 
     async def _ask(self, order: Order) -> bool:
         # True when there is no more to be learnt now.
+        self._tried[order.request.client_order_id] = self._passes
         broker = self._venues.broker(order.venue)
         if broker is None:
             return True
         try:
             receipt = await broker.find(order.request, order.venue_order_id, deadline_s=ASK_S)
         except CannotAsk:
+            if order.venue_order_id is None:
+                self._ask_again_s.pop(order.venue, None)  # that took no call
             return True
         except UpstreamUnavailable as error:
             log.debug("order %s: %s", order.request.client_order_id, error)
             return False
+        except Exception:  # a fault of ours in one order must not end the worker, and the next one's
+            log.exception("asking about order %s failed", order.request.client_order_id)
+            return True
         if receipt is None:
             absent = broker.tells_absence and order.state is OrderState.UNKNOWN and self._is_old(order)
             if absent:
@@ -123,7 +150,7 @@ class Reconciler:
         return True
 
     def _is_old(self, order: Order) -> bool:
-        return order.sent_at_s is None or self._wall_s() - order.sent_at_s > ABSENT_AFTER_S
+        return order.deadline.after(ABSENT_AFTER_S).left_s(self._now()) < 0.0
 
     async def _settle(self, order: Order, outcome: Outcome) -> None:
         try:
@@ -136,30 +163,40 @@ class Reconciler:
             self._settled(after)
 
     async def _look(self, waiting: Sequence[tuple[Order, float | None]]) -> None:
+        counts = await self._store.read(count_unsettled(open_since_s=self._wall_s() - LONG_OPEN_S)) if waiting else {}
+        self.unresolved = self._unresolved(counts)
         unknown = [(order, checked_s) for order, checked_s in waiting if order.state is OrderState.UNKNOWN]
-        self.unresolved = Unresolved(unknown=len(unknown), needs_operator=self._unaskable(unknown))
         for broker in self._venues.brokers():
             if broker.name in self._known:
                 continue
             if broker.name not in self._answered:
                 try:
                     await broker.positions(deadline_s=ASK_S)
-                except UpstreamUnavailable as error:
+                except Exception as error:  # noqa: BLE001 - whatever it is, this venue gets no orders and others do
                     log.warning("no orders yet: %s does not answer: %s", broker.name, error)
                     continue
                 self._answered.add(broker.name)
-            asked = (
-                checked_s is not None and checked_s >= self._started_s
-                for order, checked_s in unknown
-                if order.venue == broker.name
-            )
-            if all(asked):
+            ours = [(order, checked_s) for order, checked_s in unknown if order.venue == broker.name]
+            if all([self._was_asked(broker, order, checked_s) for order, checked_s in ours]):
                 self._known.add(broker.name)
 
-    def _unaskable(self, unknown: Sequence[tuple[Order, float | None]]) -> int:
-        count = 0
-        for order, checked_s in unknown:
-            broker = self._venues.broker(order.venue)
-            if broker is None or (checked_s is not None and not broker.tells_absence):
-                count += 1
-        return count
+    def _was_asked(self, broker: Broker, order: Order, checked_s: float | None) -> bool:
+        if _unaskable(broker, order):
+            return checked_s is not None
+        # By what changed and not by when: somebody may set the wall clock.
+        return checked_s != self._first_seen.setdefault(order.request.client_order_id, checked_s)
+
+    def _unresolved(self, counts: Mapping[str, Counts]) -> Unresolved:
+        needs_operator = 0
+        for venue, count in counts.items():
+            broker = self._venues.broker(venue)
+            if broker is None:
+                needs_operator += count.unknown + count.long_open
+            elif not broker.tells_absence:
+                needs_operator += count.asked + count.long_open
+        return Unresolved(unknown=sum(count.unknown for count in counts.values()), needs_operator=needs_operator)
+
+
+def _unaskable(broker: Broker, order: Order) -> bool:
+    # The venue knows no client order ids, and we do not know its own.
+    return not broker.tells_absence and order.venue_order_id is None

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from schemas import iso_time
 from trading.agents import AgentState
+from wiring.observation import agreements_totals
 from wiring.version import VERSION
 from wiring.worker import Worker
 
@@ -28,6 +29,8 @@ def reports(worker: Worker) -> Mapping[str, Callable[[], object]]:
         "execution_mode": lambda: worker.settings.execution_mode,
         "trading": lambda: _trading(worker),
         "upstreams": lambda: [asdict(state) for state in worker.neighbours.breakers.states()],
+        "bars": lambda: _bars(worker),
+        "thresholds": lambda: _thresholds(worker),
         "agents": lambda: {state: worker.known.count(state) for state in AgentState},
         "queue": lambda: worker.observation.depth,
         "store": lambda: _store(worker),
@@ -58,11 +61,23 @@ def _trading(worker: Worker) -> dict[str, object]:
         "since": floor.switch.since(),
         "waiting_for": floor.waiting_for(),
         "venues": [broker.name for broker in floor.venues.brokers()],
+        "orders": worker.observation.orders,
         "sending": floor.sender.busy,
         "unresolved": asdict(floor.reconciler.unresolved),
         "bars_decided": worker.acting.decided,
         "bars_missed": worker.acting.missed,
     }
+
+
+def _bars(worker: Worker) -> dict[str, object] | None:
+    # Only the worker that polls knows more than totals.
+    poller = worker.neighbours.bars
+    return None if poller is None else asdict(poller.state())
+
+
+def _thresholds(worker: Worker) -> dict[str, object] | None:
+    samples = worker.neighbours.samples
+    return None if samples is None else {"agreement": agreements_totals(samples)}
 
 
 def _store(worker: Worker) -> dict[str, object]:

@@ -1,8 +1,7 @@
 """The switch over all trading: halt, reduce, release; durable, and on every worker within a second."""
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from contextlib import suppress
 
 from pydantic_core import to_json
 
@@ -16,9 +15,8 @@ from adapters.store.snapshot import SnapshotReader
 from adapters.store.versions import wait_for_turn
 from schemas import TradingSwitched, iso_time
 from trading.boot import Clock
+from trading.errors import StoreUnavailable
 from trading.vocabulary import Halt
-
-Look: TypeAlias = Callable[[], Awaitable[object]]
 
 
 class TradingSwitch:
@@ -50,7 +48,9 @@ class TradingSwitch:
         No order that `to` forbids begins to leave after this is durable.
         """
         before, flying, at_s = await self._store.write(self._set(to, reason))
-        await self._known.refresh()
+        # It is durable: should the store be away now, every worker learns of it as soon as it is back.
+        with suppress(StoreUnavailable):
+            await self._known.refresh()
         answer: TradingSwitched = {
             "state": to,
             "before": before,

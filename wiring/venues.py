@@ -56,15 +56,17 @@ class Venues:
         """The place of the broker that orders call by this name; None when there is none any more."""
         return next((place for place in self._places.values() if place.broker.name == name), None)
 
+    def shut(self) -> frozenset[str]:
+        """The names of the venues that take no orders now."""
+        return frozenset(place.broker.name for place in self._places.values() if not place.open())
+
     def brokers(self) -> tuple[Broker, ...]:
         """All of them."""
         return tuple(place.broker for place in self._places.values())
 
-    def venue(self, place: Place) -> Venue:
-        """The place as the rules see it."""
-        return Venue(
-            name=place.broker.name, rules=place.broker.rules, blocked=lambda symbol: self._blocked(place, symbol)
-        )
+    def venue(self, place: Place, symbol: str) -> Venue:
+        """The place as the rules see it at this moment, for an order in a symbol."""
+        return Venue(name=place.broker.name, rules=place.broker.rules, blocked=self._blocked(place, symbol))
 
     def _blocked(self, place: Place, symbol: str) -> BlockReason | None:
         if not self._reconciled(place.broker.name):

@@ -87,6 +87,8 @@ class TradingServiceV2:
     async def positions(self, *, deadline_s: float) -> Mapping[str, Decimal] | None:
         """See Broker."""
         if self._account_user_id is None:
+            # Nothing is told without an account, but that it is there.
+            await self._upstream.get("/health", deadline_s=deadline_s, route="read")
             return None
         held: dict[str, Decimal] = {}
         for row in await self._listed(POSITIONS, "positions", self._account_user_id, deadline_s):

@@ -16,12 +16,13 @@ from trading.agents import ExecutionMode
 from trading.boot import Moment
 from trading.intents import MINUTE_S, Facts
 from trading.ledger import FLAT, Position
-from trading.orders import Order, OrderState
+from trading.orders import SENDER_LEASE_S, Order, OrderState
 from trading.vocabulary import Decision, Halt
 
 # The choice that says what trading as a whole may do.
 TRADING = "trading"
-# Nobody's order is sent later than this after it was intended: longer ago nothing of the last minute was made.
+# An order leaves this long after it was intended at most, and the wall clock may jump ahead by the rest: what was made
+# longer ago by it was not sent in the last minute.
 _LONGEST_S = 300.0
 
 
@@ -72,12 +73,19 @@ async def _working(connection: StoreConnection, user_id: str, mode: ExecutionMod
 
 
 async def _last_minute(connection: StoreConnection, user_id: str, mode: ExecutionMode, now: Moment) -> int:
-    # Those that will still be sent, and those that were: by when they left, or a minute would see more of them.
+    # Those that will still be sent, and those that were: by when they left, or a minute would see more of them. That is
+    # when the lease of their sender began, by the clock that nobody sets.
+    lasts_s = SENDER_LEASE_S - MINUTE_S
+    same_boot = and_(orders.c.lease_boot == now.boot, orders.c.lease_monotonic > now.monotonic_s + lasts_s)
+    other_boot = and_(orders.c.lease_boot != now.boot, orders.c.lease_at > now.wall_s + lasts_s)
     sent = select(func.count()).where(
         orders.c.user_id == user_id,
         orders.c.mode == mode.value,
         orders.c.created_at > now.wall_s - _LONGEST_S,
-        or_(orders.c.state == OrderState.NEW.value, orders.c.sent_at > now.wall_s - MINUTE_S),
+        or_(
+            orders.c.state == OrderState.NEW.value,
+            and_(orders.c.sent_at.is_not(None), or_(same_boot, other_boot)),
+        ),
     )
     return int((await connection.execute(sent)).scalar_one())
 

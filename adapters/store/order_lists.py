@@ -69,10 +69,8 @@ def list_orders(wanted: WantedOrders, *, before: str | None, limit: int) -> Work
 
 
 async def in_flight(connection: StoreConnection, user_id: str | None) -> Sequence[str]:
-    """The client order ids of what may be on its way at this moment, of one user or of all."""
-    statement = select(orders.c.client_order_id).where(
-        orders.c.working, orders.c.state.in_([OrderState.SENDING.value, OrderState.UNKNOWN.value])
-    )
+    """The client order ids of what has left, or may have, and may still be filled; of one user or of all."""
+    statement = select(orders.c.client_order_id).where(orders.c.working, orders.c.state != OrderState.NEW.value)
     if user_id is not None:
         statement = statement.where(orders.c.user_id == user_id)
     return list((await connection.execute(statement.limit(1000))).scalars())

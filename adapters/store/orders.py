@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, Select, and_, case, insert, select, update
 
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
@@ -92,53 +92,77 @@ async def _intend(
     return planned.decision
 
 
-def claim(owner: str, refused: Collection[str], now: Clock) -> Work[list[Order]]:
-    """Write: orders that this owner is to send at once, each in an epoch of its own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a sender claims: at most `most` orders (0.. ), none for a venue that is `shut` now.
 
-    What is too late ends as EXPIRED, what may not be sent any more, or was `refused` to its caller because the store
-    did not confirm it, as BLOCKED: nobody halts trading, or pauses an agent, between this and the claim. What others
-    began to send and did not settle in time is UNKNOWN from now on. An order is sent by who intended it or not at all:
-    others only end it once it is too late.
+    `refused` are those whose callers were told that there is no order. `begun` is what this owner was given, by id and
+    epoch: a claim that it never heard of is made anew.
+    """
+
+    owner: str
+    most: int = MOST_CLAIMED
+    refused: Collection[str] = ()
+    begun: Collection[tuple[str, int]] = ()
+    shut: Collection[str] = ()
+
+
+def claim(wanted: Claim, now: Clock) -> Work[list[Order]]:
+    """Write: orders that their owner is to send at once, each in an epoch of its own.
+
+    What is too late ends as EXPIRED; what may not be sent any more, or was `refused` to its caller as not confirmed by
+    the store, as BLOCKED: nobody halts trading, or pauses an agent, between this and the claim. What others began to
+    send and did not settle in time is UNKNOWN. An order is sent by who intended it or not at all: others only end it.
     """
 
     async def work(connection: StoreConnection) -> list[Order]:
         await wait_for_turn(connection)
-        moment = now()
+        moment, owner = now(), wanted.owner
         halt = await halt_now(connection)
-        waiting = (
-            select(orders, agents.c.state.label("agent_state"))
-            .outerjoin(agents, agents.c.user_id == orders.c.user_id)
-            .where(orders.c.working, orders.c.state.in_([OrderState.NEW.value, OrderState.SENDING.value]))
-            .order_by(orders.c.created_at)
-            .limit(10 * MOST_CLAIMED)
-        )
         claimed: list[Order] = []
-        for row in (await connection.execute(waiting)).all():
-            order = order_of(row)
-            if order.state is OrderState.SENDING:
+        for row in (await connection.execute(_waiting(owner))).all():
+            order, mine = order_of(row), row.owner == owner
+            name = order.request.client_order_id
+            if order.state is OrderState.SENDING and (not mine or (name, order.epoch) in wanted.begun):
                 if not held(row, moment):
-                    lost = Outcome(state=OrderState.UNKNOWN, reason="sender_lost")
-                    await _end(connection, order, lost, moment, owner)
-            elif row.owner == owner or order.deadline.left_s(moment) <= 0.0:
-                stop = _stop(order, halt, row.agent_state, moment)
-                if order.request.client_order_id in refused:
+                    await _end(
+                        connection, order, Outcome(state=OrderState.UNKNOWN, reason="sender_lost"), moment, owner
+                    )
+            elif mine or order.deadline.left_s(moment) <= 0.0:
+                stop = _stop(order, halt, row, moment)
+                if name in wanted.refused:
                     stop = Outcome(state=OrderState.BLOCKED, reason="not_confirmed_in_time")
                 if stop is not None:
                     await _end(connection, order, stop, moment, owner)
-                elif len(claimed) < MOST_CLAIMED:
+                elif order.venue not in wanted.shut and len(claimed) < wanted.most:
                     claimed.append(await _claim(connection, order, owner, moment))
         return claimed
 
     return work
 
 
-def _stop(order: Order, halt: Halt, agent_state: str | None, now: Moment) -> Outcome | None:
+def _waiting(owner: str) -> Select[Any]:
+    # One's own first: however many are on their way, they do not keep these from leaving in time.
+    own_first = case((and_(orders.c.owner == owner, orders.c.state == OrderState.NEW.value), 0), else_=1)
+    return (
+        select(orders, agents.c.state.label("agent_state"), agents.c.changed_at.label("agent_changed_at"))
+        .outerjoin(agents, agents.c.user_id == orders.c.user_id)
+        .where(orders.c.working, orders.c.state.in_([OrderState.NEW.value, OrderState.SENDING.value]))
+        .order_by(own_first, orders.c.created_at)
+        .limit(10 * MOST_CLAIMED)
+    )
+
+
+def _stop(order: Order, halt: Halt, row: Row[Any], now: Moment) -> Outcome | None:
     if order.deadline.left_s(now) <= 0.0:
         return Outcome(state=OrderState.EXPIRED, reason="too_late")
     if halt is Halt.HALTED or (halt is Halt.REDUCING and not order.reduces):
         return Outcome(state=OrderState.BLOCKED, reason=halt)
-    if agent_state != AgentState.RUNNING:
-        return Outcome(state=OrderState.BLOCKED, reason=f"agent_{agent_state or 'gone'}")
+    if row.agent_state != AgentState.RUNNING:
+        return Outcome(state=OrderState.BLOCKED, reason=f"agent_{row.agent_state or 'gone'}")
+    if order.created_at_s < row.agent_changed_at <= now.wall_s:
+        # It runs again: paused or stopped meanwhile, perhaps with another mode.
+        return Outcome(state=OrderState.BLOCKED, reason="agent_changed")
     return None
 
 
@@ -169,14 +193,24 @@ def settle(order: Order, outcome: Outcome, *, owner: str, now: Clock) -> Work[Or
             return None
         if known.state.final or (outcome.state is known.state and outcome.receipt is None):
             return known
-        if known.state is OrderState.UNKNOWN and outcome.state in _NEVER_LEFT:
-            # Given up as lost, and then its sender comes back and knows.
-            return await _end(
-                connection, known, Outcome(state=OrderState.NOT_PLACED, reason="never_left"), now(), owner
-            )
-        return await _end(connection, known, outcome, now(), owner)
+        meant = _meant(known, outcome)
+        return known if meant is None else await _end(connection, known, meant, now(), owner)
 
     return work
+
+
+def _meant(known: Order, outcome: Outcome) -> Outcome | None:
+    # What is said of an order that went on meanwhile; None where it tells nothing new.
+    if known.state is OrderState.UNKNOWN and outcome.state in _NEVER_LEFT:
+        # Given up as lost, and then its sender comes back and knows.
+        return Outcome(state=OrderState.NOT_PLACED, reason="never_left")
+    if known.state is OrderState.OPEN and outcome.receipt is None:
+        # Two asked, and the other one has seen it at the venue.
+        return None
+    if known.state is OrderState.OPEN and outcome.state is OrderState.REJECTED:
+        # It was taken first: nothing more is filled, and what was filled stays.
+        return replace(outcome, state=OrderState.CANCELED)
+    return outcome
 
 
 async def _end(connection: StoreConnection, order: Order, outcome: Outcome, now: Moment, by: str) -> Order:
@@ -184,9 +218,8 @@ async def _end(connection: StoreConnection, order: Order, outcome: Outcome, now:
     if outcome.state not in MOVES[order.state]:
         raise IllegalChange(order.state)
     after = replace(order, state=outcome.state, reason=outcome.reason)
-    fill = None
+    fill = None if receipt is None else new_fill(order, receipt, at_s=now.wall_s)
     if receipt is not None:
-        fill = new_fill(order, receipt, at_s=now.wall_s)
         after = replace(
             after,
             venue_order_id=receipt.venue_order_id or order.venue_order_id,
@@ -196,13 +229,10 @@ async def _end(connection: StoreConnection, order: Order, outcome: Outcome, now:
         )
     if after.state.final:
         after = replace(after, ended_at_s=now.wall_s)
-    values = progress_values(after)
-    if after.state is OrderState.NEW:
-        values["sent_at"] = None
-    await _update(connection, order, values)
+    back = {"sent_at": None} if after.state is OrderState.NEW else {}
+    await _update(connection, order, progress_values(after) | back)
     if after.state is not order.state or fill is not None:
-        filled = str(after.filled_quantity)
-        name = order.request.client_order_id
+        name, filled = order.request.client_order_id, str(after.filled_quantity)
         await note_event(connection, name, after.state, now.wall_s, by=by, reason=after.reason, filled=filled)
     if fill is not None:
         await book(connection, order, fill)
@@ -210,53 +240,19 @@ async def _end(connection: StoreConnection, order: Order, outcome: Outcome, now:
 
 
 def resolve(client_order_id: str, outcome: Outcome, *, by: str, now: Clock) -> Work[Order]:
-    """Write: what a person found out about an order that is UNKNOWN. Raises NotFound, IllegalChange, OutcomeUnknown."""
+    """Write: what a person found out about an order that is UNKNOWN, or OPEN where no venue can be asked.
+
+    Raises NotFound, IllegalChange, OutcomeUnknown.
+    """
 
     async def work(connection: StoreConnection) -> Order:
         await wait_for_turn(connection)
         order = await _find(connection, client_order_id)
         if order is None:
             raise NotFound("order")
-        if order.state is not OrderState.UNKNOWN:
+        if order.state not in (OrderState.UNKNOWN, OrderState.OPEN):
             raise IllegalChange(order.state)
         return await _end(connection, order, outcome, now(), by)
-
-    return work
-
-
-def anything_to_claim() -> Work[bool]:
-    """Read: whether an order waits to be sent or is being sent."""
-
-    async def work(connection: StoreConnection) -> bool:
-        states = [OrderState.NEW.value, OrderState.SENDING.value]
-        statement = select(orders.c.client_order_id).where(orders.c.working, orders.c.state.in_(states)).limit(1)
-        return (await connection.execute(statement)).first() is not None
-
-    return work
-
-
-def unsettled(*, limit: int) -> Work[Sequence[tuple[Order, float | None]]]:
-    """Read: orders UNKNOWN or OPEN, the one that was asked about longest ago first, and when that was (wall time)."""
-
-    async def work(connection: StoreConnection) -> Sequence[tuple[Order, float | None]]:
-        statement = (
-            select(orders)
-            .where(orders.c.working, orders.c.state.in_([OrderState.UNKNOWN.value, OrderState.OPEN.value]))
-            .order_by(orders.c.checked_at.nulls_first(), orders.c.created_at)
-            .limit(limit)
-        )
-        return [(order_of(row), row.checked_at) for row in await connection.execute(statement)]
-
-    return work
-
-
-def note_checked(client_order_ids: Sequence[str], *, wall_s: float) -> Work[None]:
-    """Write: the venue was asked about these just now."""
-
-    async def work(connection: StoreConnection) -> None:
-        await wait_for_turn(connection)
-        checked = orders.c.client_order_id.in_(client_order_ids)
-        await connection.execute(update(orders).where(checked).values(checked_at=wall_s))
 
     return work
 

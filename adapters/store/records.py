@@ -13,10 +13,12 @@ from adapters.store.tables import decisions
 from trading.agents import Agent
 from trading.errors import StoreRefused
 from trading.thresholds import ThresholdsInForce
-from trading.vocabulary import Advice, Decision, MarketView, Signal
+from trading.vocabulary import Advice, Decision, Halt, MarketView, Signal
 
 # What a document with this number holds never changes: another content is another number.
 DOCUMENT_VERSION = 2
+# Version 1 was before orders and before users' own thresholds. Its decisions had neither, and nothing could be halted.
+BEFORE_ORDERS = 1
 
 # Values that are JSON already: text, numbers, booleans, null, and lists and objects of them. Enums are their `_value_`:
 # pydantic_core takes four times as long over a whole document with members of StrEnums in it, and `value` is a call.
@@ -170,12 +172,24 @@ def _agent_out(agent: Agent) -> Document:
 
 def decision_from(document: object) -> Decision:
     """The decision whose document this is, read from JSON. Raises StoreRefused for what no `to_row` has written."""
-    if not isinstance(document, dict) or document.get("v") != DOCUMENT_VERSION:
-        raise StoreRefused(f"no document of a decision in version {DOCUMENT_VERSION}, the only one this service reads")
+    if not isinstance(document, dict) or document.get("v") not in (BEFORE_ORDERS, DOCUMENT_VERSION):
+        known = f"{BEFORE_ORDERS} or {DOCUMENT_VERSION}"
+        raise StoreRefused(f"no document of a decision in version {known}, the only ones this service reads")
+    fields = {name: value for name, value in document.items() if name != "v"}
     try:
-        return read_value(Decision, {name: value for name, value in document.items() if name != "v"})
+        return read_value(Decision, _with_orders(fields) if document["v"] == BEFORE_ORDERS else fields)
     except ValueError as error:
         raise StoreRefused(f"the document of a decision is damaged: {error}") from error
+
+
+def _with_orders(fields: Document) -> Document:
+    advice = fields.get("advice")
+    if not isinstance(advice, dict):
+        raise ValueError("advice: not what belongs here")
+    later: Document = {"halt": Halt.OPEN.value, "refused_by": [], "client_order_id": None}
+    if later.keys() & fields.keys() or "thresholds" in advice:
+        raise ValueError("a field of a later version")
+    return fields | later | {"advice": advice | {"thresholds": None}}
 
 
 async def find_decision(connection: StoreConnection, request_id: str) -> Decision | None:

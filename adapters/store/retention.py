@@ -11,10 +11,12 @@ from typing import Protocol
 
 from sqlalchemy import ColumnElement, delete, select, text, tuple_
 
+from adapters.store.agent_bars import end_old
 from adapters.store.answers import PREDICT_ASYNC
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store
 from adapters.store.tables import answers, jobs
+from adapters.store.trading_retention import end_calls, end_orders
 from adapters.store.versions import wait_for_turn
 from trading.errors import StoreUnavailable
 
@@ -27,7 +29,8 @@ PAUSE_S = 0.1
 class Keep:
     """For how long: decisions, results of asynchronous predictions, answers to keyed requests.
 
-    Answers that accepted an asynchronous prediction are kept as long as its result.
+    Orders that have ended, and which bars agents have decided on, are kept as long as decisions; answers that accepted
+    an asynchronous prediction as long as its result.
     """
 
     decisions_s: float
@@ -42,6 +45,9 @@ class Swept:
     decisions: int
     results: int
     answers: int
+    orders: int
+    agent_bars: int
+    calls: int
 
 
 class _End(Protocol):
@@ -71,6 +77,9 @@ async def sweep(
         (_end_results, keep.results_s),
         (_end_accepted, keep.results_s),
         (_end_answers, keep.answers_s),
+        (_of_trading(end_orders), keep.decisions_s),
+        (_of_trading(end_old), keep.decisions_s),
+        (_of_trading(end_calls), keep.decisions_s),
     )
     ended: list[int] = []
     failures: list[StoreUnavailable] = []
@@ -81,8 +90,22 @@ async def sweep(
             failures.append(error)
     if failures:
         raise failures[0]
-    decisions, results, accepted, answered = ended
-    return Swept(decisions=decisions, results=results, answers=accepted + answered)
+    decisions, results, accepted, answered, orders, agent_bars, calls = ended
+    return Swept(
+        decisions=decisions,
+        results=results,
+        answers=accepted + answered,
+        orders=orders,
+        agent_bars=agent_bars,
+        calls=calls,
+    )
+
+
+def _of_trading(end: Callable[..., Awaitable[int]]) -> _End:
+    async def end_chunk(connection: StoreConnection, *, before_s: float) -> int:
+        return await end(connection, before_s=before_s, most=CHUNK_ROWS)
+
+    return end_chunk
 
 
 async def _end_decisions(connection: StoreConnection, *, before_s: float) -> int:

@@ -1,17 +1,23 @@
 """The promises of trading.ports.Market, kept by every implementer."""
 
+import asyncio
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from adapters.dataset import Dataset, DatasetReport
+from adapters.live_market import LiveMarket
 from adapters.market_clock import WALL_CLOCK
 from adapters.replay_market import ReplayMarket, replay_terms
 from adapters.simulated_market import SimulatedMarket, Simulation, simulation_terms
 from adapters.simulated_prices import DAY_S, GENESIS_S
+from adapters.store.bars import keep_bars
 from tests.fakes.market import EPOCH_S, HOUR_S, FakeMarket, bars_from_closes
+from tests.fakes.stores import running, sqlite
 from trading.errors import UnknownSymbol
 from trading.ports import Market
 from trading.vocabulary import Bar
@@ -66,11 +72,28 @@ def fake() -> Stage:
     return Stage(market=market, advance=market.advance)
 
 
+def live() -> Stage:
+    wall = Wall(time_s=float(EPOCH_S + 600 * HOUR_S + 10))
+    bars = bars_from_closes([100.0 + index % 7 for index in range(700)])
+
+    async def fill() -> LiveMarket:
+        with tempfile.TemporaryDirectory() as folder:
+            async with running(sqlite(Path(folder))) as store:
+                for symbol in ("ETH", "BTC"):
+                    await store.write(keep_bars(symbol, HOUR_S, bars, written_at_s=0.0))
+                market = LiveMarket(store, ("ETH", "BTC"), HOUR_S, wall_s=wall)
+                await market.refresh()
+                return market
+
+    return Stage(market=asyncio.run(fill()), advance=lambda seconds: setattr(wall, "time_s", wall.time_s + seconds))
+
+
 MARKETS: dict[str, Callable[[], Stage]] = {
     "replay": replay,
     "simulated": simulated,
     "simulated at another speed": lambda: simulated(speed=60.0),
     "fake": fake,
+    "live": live,
 }
 
 

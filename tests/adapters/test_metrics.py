@@ -9,18 +9,34 @@ from tests.fakes.python import run_python
 
 PRELUDE = """
 from dataclasses import replace
-from adapters.metrics import SECONDS, Condition, Metrics
+from adapters.condition import Condition, TradingCondition
+from adapters.metrics import SECONDS, Metrics
 from tests.fakes.decisions import DECISION
-from trading.vocabulary import Action, Arm, BlockReason, FailureReason
+from tests.fakes.one_order import one_order
+from trading.breaker import BreakerState, BreakerStatus
+from trading.orders import OrderState, Side
+from trading.vocabulary import Action, Arm, BlockReason, FailureReason, Halt
 metrics = Metrics()
+BREAKER = BreakerState(
+    service="trading_service", route="order", status=BreakerStatus.OPEN, calls=10, failure_rate=0.5, slow_rate=0.0,
+    opened_at_s=1.0, retry_in_s=2.0, opened=3, refused=4,
+)
+TRADING = TradingCondition(
+    halt=Halt.REDUCING, orders={"unknown": 2}, orders_needing_operator=1, reconciling=True, breakers=[BREAKER],
+    agent_bars_totals={"decided": 5, "missed": 6}, bars_totals={"kept": 7, "disputed": 8, "late": 9},
+    thresholds_totals={"kept": 10}, agreements_totals={"agreed": 11},
+)
 CONDITION = Condition(
     journal_queued=3, journal_spooled_bytes=100, journal_dropped_total=0, journal_torn_total=1, journal_refused_total=0,
     store_away=False,
     sockets=2, bus_dropped_total=5, replays_total=7, jobs={"PENDING": 4}, agents={"running": 6},
-    refused_totals={"predict": 8},
+    refused_totals={"predict": 8}, trading=TRADING,
 )
 """
 SHOW = "\nprint(metrics.exposition().decode())"
+# How the names of trading's own metrics begin.
+WORDS = ("trading", "orders", "reconciling", "breaker", "agent_bars", "bars", "threshold")
+TRADING = tuple(f"rl_service_{word}" for word in WORDS)
 Worker = Callable[[str], dict[str, float]]
 
 
@@ -80,6 +96,50 @@ metrics.record(replace(DECISION, blocked_by=blocked), seconds=0.001)
 """)
     assert samples['rl_service_blocked_total{reason="stale_signal"}'] == 1.0
     assert samples['rl_service_blocked_total{reason="price_mismatch"}'] == 1.0
+
+
+def test_a_decision_that_gets_no_order_is_counted_by_every_reason_among_those_that_block(worker: Worker) -> None:
+    samples = worker("""
+metrics.record(replace(DECISION, blocked_by=(), refused_by=()), seconds=0.001)
+metrics.refused(replace(DECISION, refused_by=(BlockReason.HALTED, BlockReason.LIMIT_NOTIONAL)))
+metrics.refused(replace(DECISION, refused_by=()))
+""")
+    counted = {name: value for name, value in samples.items() if name.startswith("rl_service_blocked_total")}
+    assert counted == {
+        'rl_service_blocked_total{reason="halted"}': 1.0,
+        'rl_service_blocked_total{reason="limit_notional"}': 1.0,
+    }
+
+
+def test_an_order_is_counted_by_venue_side_and_each_state_it_comes_to(worker: Worker) -> None:
+    samples = worker("""
+metrics.sent(one_order(state=OrderState.OPEN))
+metrics.settled(one_order(state=OrderState.FILLED))
+metrics.sent(one_order(side=Side.SELL, venue="v2", state=OrderState.UNKNOWN))
+metrics.sent(one_order(state=OrderState.NEW))
+""")
+    counted = {name: value for name, value in samples.items() if name.startswith("rl_service_orders_total")}
+    assert counted == {
+        'rl_service_orders_total{side="BUY",state="open",venue="paper"}': 1.0,
+        'rl_service_orders_total{side="BUY",state="filled",venue="paper"}': 1.0,
+        'rl_service_orders_total{side="SELL",state="unknown",venue="v2"}': 1.0,
+    }
+
+
+def test_the_time_of_an_order_runs_until_its_venue_answers_and_what_got_no_answer_has_none(worker: Worker) -> None:
+    samples = worker("""
+from prometheus_client import REGISTRY
+for collector in set(REGISTRY._collector_to_names):
+    REGISTRY.unregister(collector)
+order = one_order(state=OrderState.FILLED)
+metrics = Metrics(wall_s=lambda: order.created_at_s + 0.25)
+metrics.sent(order)
+metrics.settled(order)
+for state in (OrderState.UNKNOWN, OrderState.EXPIRED, OrderState.BLOCKED, OrderState.NEW):
+    metrics.sent(replace(order, state=state))
+""")
+    assert samples["rl_service_order_seconds_count"] == 1.0
+    assert samples["rl_service_order_seconds_sum"] == 0.25
 
 
 def test_a_rejected_request_is_counted_by_its_code(worker: Worker) -> None:
@@ -144,7 +204,8 @@ for thread in threads: thread.join()
 
 def test_how_a_worker_stands_is_shown(worker: Worker) -> None:
     samples = worker("metrics.observe(CONDITION)")
-    shown = {name: value for name, value in samples.items() if not name.startswith("rl_service_decision_seconds")}
+    others = ("rl_service_decision_seconds", "rl_service_order_seconds", *TRADING)
+    shown = {name: value for name, value in samples.items() if not name.startswith(others)}
     assert shown == {
         "rl_service_journal_queued_decisions": 3.0,
         "rl_service_journal_spooled_bytes": 100.0,
@@ -159,6 +220,63 @@ def test_how_a_worker_stands_is_shown(worker: Worker) -> None:
         'rl_service_agents{state="running"}': 6.0,
         'rl_service_refused_requests_total{class="predict"}': 8.0,
     }
+
+
+def test_how_trading_stands_is_shown(worker: Worker) -> None:
+    samples = worker("metrics.observe(CONDITION)")
+    words = ("trading", "orders", "reconciling", "breaker", "agent_bars", "bars", "thresholds", "threshold")
+    shown = {
+        name: value for name, value in samples.items() if name.startswith(tuple(f"rl_service_{w}_" for w in words))
+    }
+    guarded = 'route="order",service="trading_service"'
+    assert shown | {"rl_service_reconciling": samples["rl_service_reconciling"]} == {
+        "rl_service_trading_halted": 1.0,
+        'rl_service_orders_working{state="unknown"}': 2.0,
+        "rl_service_orders_needing_operator": 1.0,
+        "rl_service_reconciling": 1.0,
+        f"rl_service_breaker_state{{{guarded}}}": 2.0,
+        f"rl_service_breaker_opened_total{{{guarded}}}": 3.0,
+        f"rl_service_breaker_refused_total{{{guarded}}}": 4.0,
+        'rl_service_agent_bars_total{result="decided"}': 5.0,
+        'rl_service_agent_bars_total{result="missed"}': 6.0,
+        'rl_service_bars_total{result="kept"}': 7.0,
+        'rl_service_bars_total{result="disputed"}': 8.0,
+        'rl_service_bars_total{result="late"}': 9.0,
+        'rl_service_thresholds_total{result="kept"}': 10.0,
+        'rl_service_threshold_agreement_total{result="agreed"}': 11.0,
+    }
+
+
+@pytest.mark.parametrize(("status", "level"), [("CLOSED", 0.0), ("HALF_OPEN", 1.0), ("OPEN", 2.0), ("HELD_OPEN", 3.0)])
+def test_each_status_of_a_breaker_has_a_level_of_its_own(worker: Worker, status: str, level: float) -> None:
+    samples = worker(f"""
+state = replace(BREAKER, status=BreakerStatus.{status})
+metrics.observe(replace(CONDITION, trading=replace(TRADING, breakers=[state])))
+""")
+    assert samples['rl_service_breaker_state{route="order",service="trading_service"}'] == level
+
+
+def test_orders_that_ended_fall_to_zero_and_unknown_ones_stay(worker: Worker) -> None:
+    samples = worker("""
+for orders in ({"unknown": 2}, {"open": 1}, None):
+    metrics.observe(replace(CONDITION, trading=replace(TRADING, orders=orders)))
+""")
+    assert samples['rl_service_orders_working{state="unknown"}'] == 0.0
+    assert samples['rl_service_orders_working{state="open"}'] == 1.0
+
+
+def test_what_one_worker_sees_of_trading_is_shown_though_others_do_not(worker: Worker) -> None:
+    worker("metrics.observe(CONDITION)")
+    samples = worker("""
+closed = replace(BREAKER, status=BreakerStatus.CLOSED)
+calm = replace(TRADING, halt=Halt.OPEN, orders_needing_operator=0, reconciling=False, breakers=[closed])
+metrics.observe(replace(CONDITION, trading=calm))
+""")
+    assert samples["rl_service_trading_halted"] == 1.0
+    assert samples["rl_service_orders_needing_operator"] == 1.0
+    assert samples["rl_service_reconciling"] == 1.0
+    assert samples['rl_service_breaker_state{route="order",service="trading_service"}'] == 2.0
+    assert samples['rl_service_breaker_opened_total{route="order",service="trading_service"}'] == 6.0
 
 
 def test_looking_twice_at_a_total_counts_it_once(worker: Worker) -> None:

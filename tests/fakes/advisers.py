@@ -202,7 +202,7 @@ class FakeOrders:
     def __init__(self) -> None:
         self.acted: list[Decision] = []
 
-    async def act(self, decision: Decision, *, budget_s: float) -> Decision:
+    async def act(self, decision: Decision, *, budget_s: float, again: bool = False) -> Decision:
         self.acted.append(decision)
         return decision
 

@@ -4,8 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from schemas import ResolveRequest
 from trading.agents import AgentState
 from trading.errors import NotFound, StoreUnavailable
+from trading.orders import WantedOrders
 from trading.vocabulary import Wanted
 
 KNOWN = "0" * 31 + "1"
@@ -42,6 +44,22 @@ class FakeReads:
     async def decisions(self, wanted: Wanted, *, before: int | None, limit: int) -> Mapping[str, object]:
         self._ask(KNOWN, "decision", wanted, before, limit)
         return {"decisions": [], "next": None}
+
+    async def order(self, name: str) -> Mapping[str, object]:
+        self._ask(name, "order")
+        return {"client_order_id": f"rl-{name}"}
+
+    async def orders(self, wanted: WantedOrders, *, before: str | None, limit: int) -> Mapping[str, object]:
+        self._ask(KNOWN, "order", wanted, before, limit)
+        return {"orders": [], "next": None}
+
+    async def resolve(self, name: str, said: ResolveRequest) -> Mapping[str, object]:
+        self._ask(name, "order", said)
+        return {"client_order_id": f"rl-{name}", "state": said.outcome}
+
+    async def positions(self, user_id: str) -> Mapping[str, object]:
+        self._ask(KNOWN if user_id == "anna" else user_id, "agent")
+        return {"positions": []}
 
     def _ask(self, name: str, what: str, *more: object) -> None:
         if self.away:

@@ -1,6 +1,7 @@
 """The pages: parameters read strictly, answers and errors in the shapes of the wire, places given back."""
 
 import asyncio
+import json
 import time
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -15,7 +16,12 @@ from routes.shares import RouteClass
 from tests.fakes.asgi import FakeApp, Reply, ask
 from tests.fakes.pages import KNOWN, FakeReads
 from trading.agents import AgentState
+from trading.orders import OrderState, WantedOrders
 from trading.vocabulary import Arm, Wanted
+
+NOT_PLACED = {"outcome": "not_placed", "by": "anna"}
+# What a page needs to be told before it answers.
+SAID = {"/api/v1/orders/{order_id}/resolve": NOT_PLACED}
 
 
 class FakeObserver:
@@ -49,9 +55,11 @@ class House:
         )
         self._door = Door(FakeApp(), self.room, ours=frozenset(), passed_on=frozenset())
 
-    def ask(self, url: str, method: str = "GET") -> Reply:
+    def ask(self, url: str, method: str = "GET", said: object = None) -> Reply:
         parts = urlsplit(f"/api/v1{url}")
-        return asyncio.run(ask(self._door, parts.path, method=method, headers=(), query=parts.query))
+        body = b"" if said is None else json.dumps(said).encode()
+        headers = () if said is None else (("content-type", "application/json"),)
+        return asyncio.run(ask(self._door, parts.path, body, method=method, headers=headers, query=parts.query))
 
 
 @pytest.fixture
@@ -100,6 +108,32 @@ def test_a_plus_in_a_time_is_the_sign_of_its_offset(house: House) -> None:
     assert house.reads.asked[0][0].since_s == 1767225600.0  # type: ignore[index]
 
 
+def test_the_query_of_orders_is_read_as_what_it_means(house: House) -> None:
+    house.ask(f"/orders?user_id=anna&symbol=BTC&state=unknown&before=rl-{KNOWN}&limit=2")
+    wanted = WantedOrders(user_id="anna", symbol="BTC", state=OrderState.UNKNOWN)
+    assert house.reads.asked == [(wanted, f"rl-{KNOWN}", 2)]
+
+
+def test_what_a_person_found_out_of_an_order_is_passed_on(house: House) -> None:
+    assert house.ask(f"/orders/{KNOWN}/resolve", "POST", NOT_PLACED).json()["state"] == "not_placed"
+    ((said,),) = house.reads.asked  # type: ignore[misc]
+    assert (said.outcome, said.by, said.filled_quantity) == ("not_placed", "anna", None)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"outcome": "not_placed"},
+        {"outcome": "open", "by": "anna"},
+        {"outcome": "filled", "by": "anna"},
+        {"outcome": "not_placed", "by": "anna", "price": "1"},
+    ],
+)
+def test_what_says_nothing_of_an_order_is_refused(house: House, said: dict[str, str]) -> None:
+    assert code_of(house.ask(f"/orders/{KNOWN}/resolve", "POST", said)) == "invalid_field"
+    assert house.reads.asked == []
+
+
 @pytest.mark.parametrize(
     ("url", "field"),
     [
@@ -115,6 +149,9 @@ def test_a_plus_in_a_time_is_the_sign_of_its_offset(house: House) -> None:
         ("/decisions?since=yesterday", "since"),
         ("/decisions?before=0", "before"),
         ("/decisions?arm=left", "arm"),
+        ("/orders?state=gone", "state"),
+        ("/orders?before=7", "before"),
+        ("/orders?limit=201", "limit"),
         ("/decisions?symbol=%00", "symbol"),
         ("/health?verbose=1", "verbose"),
         ("/health?%0aevil=1", "(unprintable)"),
@@ -138,6 +175,11 @@ def test_a_bad_parameter_is_named(house: House, url: str, field: str) -> None:
         (f"/predict/{'f' * 32}/result", "GET", "no_prediction"),
         (f"/predict/{'F' * 32}", "DELETE", "no_prediction"),
         ("/decisions/x/y", "GET", "not_found"),
+        ("/orders/x", "GET", "no_order"),
+        (f"/orders/rl-{'f' * 31}", "GET", "no_order"),
+        (f"/orders/{'f' * 32}", "GET", "no_order"),
+        ("/agents/berta/positions", "GET", "no_agent"),
+        ("/orders/x/resolve", "GET", "method_not_allowed"),
         ("/decisions", "POST", "method_not_allowed"),
     ],
 )
@@ -155,13 +197,15 @@ def test_a_store_that_is_away_is_a_503_to_be_tried_again(house: House) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if page.kind is not None], ids=lambda page: page.path)
 def test_a_page_of_a_full_class_is_a_429_and_gives_every_place_back(house: House, page: Page) -> None:
     kind, shares = page.kind, house.room.shares
-    url = page.path.replace("/api/v1", "").replace("{request_id}", KNOWN).replace("{user_id}", "anna")
+    url, said = page.path.replace("/api/v1", ""), SAID.get(page.path)
+    for name, value in (("{request_id}", KNOWN), ("{order_id}", KNOWN), ("{user_id}", "anna")):
+        url = url.replace(name, value)
     for _ in range(3):
-        assert house.ask(url, page.method).status == 200
+        assert house.ask(url, page.method, said).status == 200
     assert shares.busy == 0
     while shares.take(kind):
         pass
-    reply = house.ask(url, page.method)
+    reply = house.ask(url, page.method, said)
     assert code_of(reply) == "too_many_requests"
     assert int(reply.headers["retry-after"]) >= 1
 

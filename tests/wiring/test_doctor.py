@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import SecretStr
@@ -19,8 +20,10 @@ from settings import Settings
 from tests.fakes.bundles import constant_onnx, policy_manifest
 from tests.fakes.postgres import PASSWORD, cluster
 from tests.fakes.settings import ohlcv_file, settings
+from tests.fakes.threshold_service import threshold_service
 from trading.errors import InvalidSetting
-from wiring.doctor import EARLIEST_PLAUSIBLE_S, Finding, examine
+from wiring.doctor import EARLIEST_PLAUSIBLE_S, examine
+from wiring.findings import Finding
 from wiring.markets import MARKETS, restart_market
 from wiring.stores import find_store, tell
 
@@ -58,13 +61,6 @@ def verdict(found: Settings) -> Finding:
 
 
 @pytest.fixture
-def listening() -> Iterator[int]:
-    """A loopback port that accepts connections."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-@pytest.fixture
 def deaf() -> Iterator[int]:
     """A loopback port that is taken and accepts nothing."""
     with socket.socket() as taken:
@@ -83,6 +79,7 @@ def test_nothing_is_wrong_with_the_defaults(tmp_path: Path) -> None:
         "market",
         "bundles",
         *SUBJECTS,
+        "live",
     ]
 
 
@@ -187,7 +184,7 @@ def test_a_replay_without_its_file_is_told_and_the_rest_is_still_looked_at(tmp_p
     (market,) = [finding for finding in found if finding.subject == "market"]
     assert market.failed
     assert "none.csv" in market.text
-    assert [finding.subject for finding in found][-3:] == SUBJECTS
+    assert [finding.subject for finding in found][-4:] == [*SUBJECTS, "live"]
 
 
 def test_defects_of_a_replayed_file_are_noted_and_fail_nothing(tmp_path: Path) -> None:
@@ -254,12 +251,6 @@ def test_an_upstream_that_is_not_set_is_a_note(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", UPSTREAMS)
-def test_an_upstream_that_accepts_connections_is_well(tmp_path: Path, listening: int, name: str) -> None:
-    finding = only(settings(tmp_path, **{name: f"http://127.0.0.1:{listening}/api"}), name.upper())
-    assert (finding.mark, finding.text) == ("ok", f"127.0.0.1:{listening} accepts connections")
-
-
-@pytest.mark.parametrize("name", UPSTREAMS)
 def test_an_upstream_that_refuses_is_told_with_what_to_check(tmp_path: Path, deaf: int, name: str) -> None:
     finding = only(settings(tmp_path, **{name: f"http://127.0.0.1:{deaf}"}), name.upper())
     assert finding.failed
@@ -271,7 +262,8 @@ def test_an_upstream_whose_name_is_unknown_is_told(tmp_path: Path) -> None:
     assert only(settings(tmp_path, trading_service_url="http://nowhere.invalid"), "TRADING_SERVICE_URL").failed
 
 
-def test_what_follows_the_host_of_an_upstream_is_not_shown(tmp_path: Path, listening: int, deaf: int) -> None:
-    for port in (listening, deaf):
-        url = f"http://127.0.0.1:{port}/hunter2?key=hunter2"
-        assert "hunter2" not in only(settings(tmp_path, trading_service_url=url), "TRADING_SERVICE_URL").text
+def test_what_follows_the_host_of_an_upstream_is_not_shown(tmp_path: Path, deaf: int) -> None:
+    with threshold_service() as service:
+        for port in (urlsplit(service.url).port, deaf):
+            url = f"http://127.0.0.1:{port}/hunter2?key=hunter2"
+            assert "hunter2" not in only(settings(tmp_path, trading_service_url=url), "TRADING_SERVICE_URL").text

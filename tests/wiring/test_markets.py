@@ -92,7 +92,7 @@ def test_two_processes_of_one_replay_share_its_clock(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", MarketSource)
 def test_who_only_looks_at_a_market_writes_nothing(tmp_path: Path, source: MarketSource) -> None:
-    found = replay(tmp_path, market_source=source, market_speed=1000.0)
+    found = replay(tmp_path, market_source=source, market_speed=1000.0, data_aggregator_url="http://127.0.0.1:1")
     before = sorted(tmp_path.rglob("*"))
     look_at_market(found)
     assert sorted(tmp_path.rglob("*")) == before

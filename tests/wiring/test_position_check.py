@@ -69,9 +69,9 @@ def checked(tmp_path: Path, account: Account, *answers: Mapping[str, Decimal] | 
                 await check.check(account)
                 await known.refresh()
                 found.append(sorted(check.mismatched()))
-                blocked = [symbol for symbol in ("BTC", "ETH") if venues.venue(place).blocked(symbol) is not None]
+                blocked = [symbol for symbol in ("BTC", "ETH") if venues.venue(place, symbol).blocked is not None]
                 assert blocked == found[-1]
-                assert all(venues.venue(place).blocked(each) is BlockReason.POSITION_MISMATCH for each in blocked)
+                assert all(venues.venue(place, each).blocked is BlockReason.POSITION_MISMATCH for each in blocked)
         return found
 
     return asyncio.run(main())

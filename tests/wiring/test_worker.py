@@ -1,6 +1,7 @@
 """A worker that starts, is told to end at any moment, and ends."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
+from pydantic_core import to_json
 
 from adapters.store.schema import prepare
 from routes.errors import explain
@@ -18,6 +20,7 @@ from tests.fakes.waiting import eventually
 from wiring.life import STOP_S
 from wiring.observation import DoorCounts
 from wiring.runners import open_rule
+from wiring.status import reports
 from wiring.stores import find_store
 from wiring.worker import Door, Worker
 
@@ -48,7 +51,9 @@ def test_a_worker_starts_is_ready_and_ends_in_time(setup: Settings) -> None:
     async def main() -> None:
         worker = made(setup)
         assert await worker.start()
-        assert (worker.not_ready(), worker.impaired()) == ([], [])
+        assert worker.not_ready() == []
+        # It first finds out what became of the orders of earlier.
+        await eventually(lambda: worker.impaired() == [])
         assert worker.drain()
         began_s = time.monotonic()
         await worker.stop()
@@ -120,6 +125,22 @@ def test_a_worker_that_cannot_read_the_store_says_so(setup: Settings) -> None:
         await worker.start()
         worker.known._as_of_s -= 60.0
         assert "store" in worker.impaired()
+        await worker.stop()
+
+    asyncio.run(main())
+
+
+def test_every_part_of_the_status_can_be_shown(setup: Settings) -> None:
+    found = setup.model_copy(update={"adaptive_threshold_url": f"http://127.0.0.1:{free_port()}"})
+
+    async def main() -> None:
+        worker = made(found)
+        await worker.start()
+        await worker.observation.count_jobs()
+        shown = json.loads(to_json({name: report() for name, report in reports(worker).items()}))
+        assert shown["trading"]["orders"] == {"new": 0, "sending": 0, "open": 0, "unknown": 0}
+        assert shown["bars"] is None
+        assert shown["thresholds"]["agreement"] == {"agreed": 0, "disagreed": 0, "failed": 0}
         await worker.stop()
 
     asyncio.run(main())

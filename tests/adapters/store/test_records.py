@@ -28,6 +28,7 @@ from trading.errors import StoreRefused
 from trading.exposure import ExposureRange
 from trading.gate import Limits
 from trading.terms import Terms
+from trading.thresholds import BOUNDS, ThresholdOrigin, Thresholds, ThresholdsInForce
 from trading.vocabulary import (
     Action,
     Advice,
@@ -56,6 +57,12 @@ READINGS = st.builds(
 )
 QUOTES = st.builds(Quote, price=FLOATS, bid=MAYBE, ask=MAYBE, at_s=MAYBE)
 SIGNALS = st.builds(Signal, user_id=TEXTS, symbol=TEXTS, reading=READINGS, quote=st.none() | QUOTES, sent_at_s=MAYBE)
+THRESHOLDS = st.builds(
+    ThresholdsInForce,
+    values=st.builds(Thresholds, **{name: st.floats(*bounds) for name, bounds in BOUNDS.items()}),
+    origin=st.sampled_from(ThresholdOrigin),
+    as_of_s=MAYBE,
+)
 ADVICE = st.builds(
     Advice,
     model=TEXTS,
@@ -70,6 +77,7 @@ ADVICE = st.builds(
     cached=st.booleans(),
     digest=st.none() | TEXTS,
     observations=st.none() | st.dictionaries(TEXTS, st.binary(max_size=64), max_size=3),
+    thresholds=st.none() | THRESHOLDS,
 )
 ASSIGNMENTS = st.builds(
     Assignment, experiment=TEXTS, arm=st.sampled_from(Arm), reason=st.sampled_from(AssignmentReason), stage=TEXTS
@@ -125,6 +133,9 @@ DECISIONS = st.builds(
     agent=st.none() | AGENTS,
     agent_stale=st.booleans(),
     judged_at_s=FLOATS,
+    halt=st.sampled_from(Halt),
+    refused_by=st.lists(st.sampled_from(BlockReason), max_size=2).map(tuple),
+    client_order_id=st.none() | TEXTS,
 )
 SIMPLE = Decision(
     request_id="r1",
@@ -221,8 +232,9 @@ def test_a_decision_whose_arm_answered_did_not_fail() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"v": 2},
+        {"v": 3},
         {"v": None},
+        {"v": 1},
         {"action": "SHORT"},
         {"position_exposure": "0"},
         {"position_exposure": True},
@@ -237,6 +249,58 @@ def test_what_no_service_of_this_version_wrote_is_refused(change: dict[str, obje
     assert isinstance(document, dict)
     with pytest.raises(StoreRefused):
         decision_from(document | change)
+
+
+# As the service wrote it before there were orders; nothing of it may change.
+VERSION_1 = """{
+    "v": 1, "request_id": "r1",
+    "signal": {
+        "user_id": "user123", "symbol": "BTC",
+        "reading": {"confidence": 0.85, "rsi": 65.0, "change_percent": 3.5, "volume_usd": 1.5e9, "action": "BUY"},
+        "quote": {"price": 100.0, "bid": 99.5, "ask": null, "at_s": 1.5}, "sent_at_s": null
+    },
+    "action": "BUY",
+    "advice": {
+        "model": "ppo-btc-1h", "version": "3", "target_exposure": 1.0, "scores": [0.1, 0.9], "confidence": 0.61,
+        "confidence_reason": "calibrated", "reasoning": "because", "agreement": null, "entropy": null, "cached": false,
+        "digest": "sha256:0", "observations": {"sha256:1": "AAAAAAAA8D8="}
+    },
+    "assignment": {"experiment": "default", "arm": "rl", "reason": "hash", "stage": "ramp"},
+    "served_arm": "rl", "failure": null, "position_exposure": 0.0, "target_exposure": 1.0,
+    "blocked_by": ["agent_paused"],
+    "market": {
+        "as_of_s": 1700000000.0, "now_s": 1700000060.0, "valid_until_s": 1700003600.0, "timeframe_s": 3600,
+        "close": 100.0, "ended": false, "regime": "calm"
+    },
+    "agent": {
+        "user_id": "user123", "state": "paused",
+        "config": {
+            "model_type": "default", "confidence_threshold": 0.5, "symbols": ["BTC"], "timeframe_s": 3600,
+            "execution": "paper", "capital_usd": 1000.0,
+            "limits": {
+                "max_notional_usd": null, "max_orders_per_minute": 3, "max_open_orders": null,
+                "max_daily_loss_usd": null
+            }
+        },
+        "created_at_s": 1.0, "changed_at_s": 2.0, "version": 7
+    },
+    "agent_stale": false, "judged_at_s": 1700000060.5
+}"""
+
+
+def test_a_decision_from_before_there_were_orders_is_read_as_one_without() -> None:
+    back = decision_from(json.loads(VERSION_1))
+    assert (back.halt, back.refused_by, back.client_order_id) == (Halt.OPEN, (), None)
+    assert back.advice.thresholds is None
+    assert (back.blocked_by, back.advice.scores) == ((BlockReason.AGENT_PAUSED,), (0.1, 0.9))
+    assert back.agent is not None
+    assert (back.agent.version, back.signal.quote) == (7, Quote(price=100.0, bid=99.5, ask=None, at_s=1.5))
+
+
+@pytest.mark.parametrize("change", [{"halt": "open"}, {"advice": None}, {"advice": {"thresholds": None}}])
+def test_a_document_of_the_first_version_with_anything_of_a_later_one_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(StoreRefused):
+        decision_from(json.loads(VERSION_1) | change)
 
 
 def test_a_document_that_lacks_a_field_is_refused_by_its_name() -> None:
