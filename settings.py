@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         None, description="redis://:password@host:6379/0, for speed and for pushes between replicas; unset: neither."
     )
     journal_retention_days: int = Field(
-        30, ge=1, le=3650, description="Days that decisions are kept one by one (their counts stay), and keyed answers."
+        30, ge=1, le=3650, description="Days that decisions (their counts stay), ended orders and keyed answers stay."
     )
     result_retention_hours: int = Field(
         24, ge=24, le=8760, description="Hours that finished asynchronous predictions are kept."

@@ -47,4 +47,4 @@ class Condition:
     jobs: Mapping[str, int] | None
     agents: Mapping[str, int]
     refused_totals: Mapping[str, int]
-    trading: TradingCondition | None = None
+    trading: TradingCondition

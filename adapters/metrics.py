@@ -115,8 +115,7 @@ class Metrics:
         self._replays.reach(condition.replays_total)
         for kind, total in condition.refused_totals.items():
             self._refused.reach(total, kind)
-        if condition.trading is not None:
-            self._trading.reach(condition.trading)
+        self._trading.reach(condition.trading)
 
     def flush(self) -> None:
         """Make what was counted visible to all workers: every FLUSH_S and at the end. From any thread."""
@@ -174,5 +173,4 @@ class _Gauges:
         self._agents.set(condition.agents)
         if condition.jobs is not None:
             self._jobs.set(condition.jobs)
-        if condition.trading is not None:
-            self._trading.show(condition.trading)
+        self._trading.show(condition.trading)

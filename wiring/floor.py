@@ -37,21 +37,13 @@ class Recorder(Protocol):
     """Counts what becomes of decisions and orders; never waits or fails. See adapters.metrics.Metrics."""
 
     def refused(self, decision: Decision) -> None:
-        """A decision is kept; what it says in `refused_by` counts."""
+        """A decision is kept; what it says in `refused_by` recorder."""
 
     def sent(self, order: Order) -> None:
         """What came of sending an order."""
 
     def settled(self, order: Order) -> None:
         """What an order has come to later."""
-
-
-class _Nobody:
-    def refused(self, decision: Decision) -> None: ...
-
-    def sent(self, order: Order) -> None: ...
-
-    def settled(self, order: Order) -> None: ...
 
 
 class Floor:
@@ -66,18 +58,18 @@ class Floor:
         features: Features,
         market: Market,
         *,
-        recorder: Recorder | None = None,
+        recorder: Recorder,
         now: Clock,
     ) -> None:
         self._features = features
         self._live = settings.execution_mode is ExecutionMode.LIVE
-        owner, counts = secrets.token_hex(8), recorder or _Nobody()
+        owner = secrets.token_hex(8)
         paper = Place(broker=PaperBroker(store, market, paper_terms(settings)))
         self.venues = Venues({ExecutionMode.PAPER: paper}, self._reconciled, self._mismatched)
         self.check = PositionCheck(store, self.venues, known.choice, owner=owner, now=now)
         self.switch = TradingSwitch(store, known, now=now)
-        self.sender = Sender(store, self.venues, owner=owner, now=now, halt=known.halt, settled=counts.sent)
-        self.reconciler = Reconciler(store, self.venues, owner=owner, now=now, settled=counts.settled)
+        self.sender = Sender(store, self.venues, owner=owner, now=now, halt=known.halt, settled=recorder.sent)
+        self.reconciler = Reconciler(store, self.venues, owner=owner, now=now, settled=recorder.settled)
         self.desk = OrderDesk(
             store,
             journal,
@@ -90,9 +82,9 @@ class Floor:
                 symbols=len(market.symbols()),
             ),
             now=now,
-            decided=counts.refused,
+            decided=recorder.refused,
         )
-        self.pages = OrderPages(store, price_of=self.price_of, now=now)
+        self.pages = OrderPages(store, price_of=self.price_of, now=now, settled=recorder.settled)
 
     def _reconciled(self, venue: str) -> bool:
         return self.reconciler.reconciled(venue)

@@ -74,6 +74,7 @@ class Neighbours:
         self.data_aggregator = self._upstream(DATA_AGGREGATOR, settings.data_aggregator_url)
         self.adaptive_threshold = self._upstream(ADAPTIVE_THRESHOLD, settings.adaptive_threshold_url)
         self.bars: BarPoller | None = None
+        self.poller: ThresholdPoller | None = None
         self.samples: ThresholdSamples | None = None
 
     async def start(self) -> None:
@@ -104,7 +105,7 @@ class Neighbours:
 
     def _threshold_loops(self, service: AdaptiveThreshold, around: Around) -> list[asyncio.Task[None]]:
         thresholds = around.thresholds
-        poller = ThresholdPoller(
+        self.poller = ThresholdPoller(
             service,
             self._store,
             thresholds,
@@ -114,7 +115,7 @@ class Neighbours:
         )
         self.samples = ThresholdSamples(service, self._store, thresholds, now=self._now)
         return [
-            begin(poller.run(), "threshold_poller"),
+            begin(self.poller.run(), "threshold_poller"),
             begin(repeat_with_store(thresholds.refresh, lambda: LOOK_S), "thresholds"),
             begin(self.samples.run(), "threshold_samples"),
         ]
@@ -123,6 +124,11 @@ class Neighbours:
         """A decision that AdaptiveThreshold may be asked about. Never waits."""
         if self.samples is not None:
             self.samples.offer(decision)
+
+    def misses_bars(self) -> bool:
+        """True while this worker asks for bars and gets none that can be used; one that is only late is no trouble."""
+        failing = {} if self.bars is None else self.bars.state().failing
+        return any(reason != "late" for reason in failing.values())
 
     def troubled(self) -> bool:
         """True while a breaker lets not everything through."""

@@ -57,7 +57,7 @@ class Observed:
     bus: OpenBus
     once: Once
     door: Callable[[], DoorCounts]
-    trading: Trading | None = None
+    trading: Trading
 
 
 class Observation:
@@ -97,7 +97,7 @@ class Observation:
                 jobs=self.depth,
                 agents={state: seen.known.count(state) for state in AgentState},
                 refused_totals=door.refused,
-                trading=None if seen.trading is None else self._look(seen.trading),
+                trading=self._look(seen.trading),
             )
         )
 

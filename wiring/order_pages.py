@@ -27,8 +27,16 @@ from trading.orders import Order, OrderState, Receipt, WantedOrders
 class OrderPages:
     """Orders and positions as the wire shows them. `price_of` gives the last close of a symbol, None when unknown."""
 
-    def __init__(self, store: Store, *, price_of: Callable[[str], Decimal | None], now: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        price_of: Callable[[str], Decimal | None],
+        now: Clock,
+        settled: Callable[[Order], None] = lambda _: None,
+    ) -> None:
         self._store = store
+        self._settled = settled
         self._price_of = price_of
         self._now = now
 
@@ -64,6 +72,7 @@ class OrderPages:
             after = await self._store.write(resolve(name, outcome, by=f"operator {said.by}", now=self._now))
         except OutcomeUnknown as error:
             raise InvalidField("filled_quantity", str(error)) from None
+        self._settled(after)
         return to_order_view(after)
 
     async def positions(self, user_id: str) -> PositionsView:

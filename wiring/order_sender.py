@@ -120,12 +120,14 @@ class Sender:
                 self._now,
             )
         )
-        for order in claimed:
+        for order in claimed.ended:
+            self._settled(order)
+        for order in claimed.to_send:
             self._begun.add((order.request.client_order_id, order.epoch))
             task = asyncio.create_task(self._send(order, since))
             self._sending.add(task)
             task.add_done_callback(self._ended)
-        self._more = len(claimed) == most
+        self._more = len(claimed.to_send) == most
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)

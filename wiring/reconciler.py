@@ -177,7 +177,8 @@ class Reconciler:
                     continue
                 self._answered.add(broker.name)
             ours = [(order, checked_s) for order, checked_s in unknown if order.venue == broker.name]
-            if all([self._was_asked(broker, order, checked_s) for order, checked_s in ours]):
+            asked = [self._was_asked(broker, order, checked_s) for order, checked_s in ours]
+            if all(asked):
                 self._known.add(broker.name)
 
     def _was_asked(self, broker: Broker, order: Order, checked_s: float | None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from schemas import iso_time
 from trading.agents import AgentState
-from wiring.observation import agreements_totals
+from wiring.observation import agreements_totals, thresholds_totals
 from wiring.version import VERSION
 from wiring.worker import Worker
 
@@ -76,8 +76,10 @@ def _bars(worker: Worker) -> dict[str, object] | None:
 
 
 def _thresholds(worker: Worker) -> dict[str, object] | None:
-    samples = worker.neighbours.samples
-    return None if samples is None else {"agreement": agreements_totals(samples)}
+    poller, samples = worker.neighbours.poller, worker.neighbours.samples
+    if poller is None:
+        return None
+    return {"asked": thresholds_totals(poller), "agreement": agreements_totals(samples)}
 
 
 def _store(worker: Worker) -> dict[str, object]:

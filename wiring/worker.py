@@ -50,7 +50,7 @@ from wiring.markets import Plan, begin_market, plan_market
 from wiring.model_watch import follow, write_feature_names
 from wiring.models import find_models, follow_models, require_timeframe
 from wiring.neighbours import Around, Neighbours
-from wiring.observation import COUNT_S, OBSERVE_S, DoorCounts, Observation, Observed
+from wiring.observation import COUNT_S, OBSERVE_S, DoorCounts, Observation, Observed, Trading
 from wiring.once import Once
 from wiring.policies import PolicyCall, PolicyProcess, ServedPolicies
 from wiring.predictions import Predictions
@@ -211,6 +211,8 @@ class Worker:
             "reconciling": bool(self.floor.waiting_for()),
             "orders": self.floor.reconciler.unresolved.needs_operator > 0,
             "positions": bool(self.floor.check.mismatched()),
+            "market_data": self.neighbours.bars is not None
+            and bool(set(self.neighbours.bars.state().failing.values()) - {"late"}),
             "upstreams": self.neighbours.troubled(),
             "trading_halted": self.known.halt() is not Halt.OPEN,
         }
@@ -272,6 +274,7 @@ class Worker:
             self.known,
             self.live,
             self.market,
+            recorder=self.metrics,
             now=self._clock,
         )
         market: MarketSourceView = {"source": self.market.source, "speed": self.market.speed}
@@ -316,6 +319,15 @@ class Worker:
             bus=self.bus,
             once=self.once,
             door=self._door.counts,
+            trading=Trading(
+                waiting_for=self.floor.waiting_for,
+                unresolved=lambda: self.floor.reconciler.unresolved,
+                acting=self.acting,
+                breakers=self.neighbours.breakers,
+                bars=lambda: self.neighbours.bars,
+                thresholds=lambda: self.neighbours.poller,
+                samples=lambda: self.neighbours.samples,
+            ),
         )
         self.observation = Observation(observed, self.metrics)
 

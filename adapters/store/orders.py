@@ -107,38 +107,48 @@ class Claim:
     shut: Collection[str] = ()
 
 
-def claim(wanted: Claim, now: Clock) -> Work[list[Order]]:
-    """Write: orders that their owner is to send at once, each in an epoch of its own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What a claim gives: orders `to_send` at once, each in an epoch of its own, and those that it `ended`."""
+
+    to_send: Sequence[Order]
+    ended: Sequence[Order]
+
+
+def claim(wanted: Claim, now: Clock) -> Work[Claimed]:
+    """Write: take what its owner is to send, and end what may not be sent any more.
 
     What is too late ends as EXPIRED; what may not be sent any more, or was `refused` to its caller as not confirmed by
     the store, as BLOCKED: nobody halts trading, or pauses an agent, between this and the claim. What others began to
     send and did not settle in time is UNKNOWN. An order is sent by who intended it or not at all: others only end it.
     """
 
-    async def work(connection: StoreConnection) -> list[Order]:
+    async def work(connection: StoreConnection) -> Claimed:
         await wait_for_turn(connection)
         moment, owner = now(), wanted.owner
         halt = await halt_now(connection)
         claimed: list[Order] = []
+        ended: list[Order] = []
         for row in (await connection.execute(_waiting(owner))).all():
             order, mine = order_of(row), row.owner == owner
             name = order.request.client_order_id
             if order.state is OrderState.SENDING and (not mine or (name, order.epoch) in wanted.begun):
                 if not held(row, moment):
-                    await _end(
-                        connection, order, Outcome(state=OrderState.UNKNOWN, reason="sender_lost"), moment, owner
-                    )
+                    ended.append(await _end(connection, order, _LOST, moment, owner))
             elif mine or order.deadline.left_s(moment) <= 0.0:
                 stop = _stop(order, halt, row, moment)
                 if name in wanted.refused:
                     stop = Outcome(state=OrderState.BLOCKED, reason="not_confirmed_in_time")
                 if stop is not None:
-                    await _end(connection, order, stop, moment, owner)
+                    ended.append(await _end(connection, order, stop, moment, owner))
                 elif order.venue not in wanted.shut and len(claimed) < wanted.most:
                     claimed.append(await _claim(connection, order, owner, moment))
-        return claimed
+        return Claimed(to_send=claimed, ended=ended)
 
     return work
+
+
+_LOST = Outcome(state=OrderState.UNKNOWN, reason="sender_lost")
 
 
 def _waiting(owner: str) -> Select[Any]:

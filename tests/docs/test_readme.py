@@ -60,7 +60,7 @@ def test_the_first_request_is_answered_on_real_bars_too(shared_data: Path, tmp_p
 
 def test_every_route_is_listed_and_every_listed_route_is_there(service: Served) -> None:
     table = README[README.index("## Routes") : README.index("## Settings")]
-    listed = set(re.findall(r"`(/(?:api/v1/[a-z/{}_]+|metrics|ws/[a-z/{}_]+))(?:\?[a-z=]+)?`", table))
+    listed = set(re.findall(r"`(/(?:api/v1/[a-z/{}_]+|api/signal|metrics|ws/[a-z/{}_]+))(?:\?[a-z=]+)?`", table))
     methods = {route["route"] for route in service.get("/schema.json").json()["routes"]}
     pages = {page.path for page in PAGES}
     assert listed == methods | pages | {PREFIX + "{user_id}"}

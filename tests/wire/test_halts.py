@@ -67,7 +67,7 @@ def limit_holds(service: Served, stack: Stack) -> None:
 
 
 def halt_holds(service: Served, stack: Stack) -> None:
-    wanted = wishes(1000, name="halted")
+    wanted = wishes(600, name="halted")
     start_agents(service, wanted)
     ended = threading.Event()
 
@@ -84,7 +84,7 @@ def halt_holds(service: Served, stack: Stack) -> None:
         soon(lambda: len(stack.trading.control.ledger().bookings) > before + 20)
         answer = switch(service, "halt")
         halted_s = time.time()
-        time.sleep(3 * ARRIVES_WITHIN_S)
+        time.sleep(2 * ARRIVES_WITHIN_S)
     finally:
         ended.set()
         load.join()

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from adapters.store.schema import prepare
 from routes.errors import explain
-from settings import Settings
+from settings import MarketSource, Settings
 from tests.fakes.served import free_port
 from tests.fakes.settings import settings
 from tests.fakes.waiting import eventually
@@ -141,6 +141,36 @@ def test_every_part_of_the_status_can_be_shown(setup: Settings) -> None:
         assert shown["trading"]["orders"] == {"new": 0, "sending": 0, "open": 0, "unknown": 0}
         assert shown["bars"] is None
         assert shown["thresholds"]["agreement"] == {"agreed": 0, "disagreed": 0, "failed": 0}
+        await worker.stop()
+
+    asyncio.run(main())
+
+
+def test_a_worker_whose_live_market_gets_no_bars_says_so(setup: Settings) -> None:
+    live = {"market_source": MarketSource.LIVE, "data_aggregator_url": f"http://127.0.0.1:{free_port()}"}
+
+    async def main() -> None:
+        worker = made(setup.model_copy(update=live))
+        await worker.start()
+        await eventually(lambda: "market_data" in worker.impaired())
+        await worker.stop()
+
+    asyncio.run(main())
+
+
+def test_what_a_worker_trades_with_reaches_its_metrics(setup: Settings) -> None:
+    services = {"adaptive_threshold_url": f"http://127.0.0.1:{free_port()}"}
+
+    async def main() -> None:
+        worker = made(setup.model_copy(update=services))
+        await worker.start()
+        worker.neighbours.breakers.of("adaptive_threshold", "thresholds").hold_open()
+        worker.acting.missed = 2
+        worker.observation.observe()
+        worker.metrics.flush()
+        held = {"service": "adaptive_threshold", "route": "thresholds"}
+        assert REGISTRY.get_sample_value("rl_service_breaker_state", held) == 3.0
+        assert REGISTRY.get_sample_value("rl_service_agent_bars_total", {"result": "missed"}) == 2.0
         await worker.stop()
 
     asyncio.run(main())

@@ -103,7 +103,7 @@ class Orders(RuleBasedStateMachine):
     def claim(self, number: int, confirmed: bool) -> None:
         owner = self.owner(number)
         begun = frozenset((name, epoch) for by, name, epoch in self.begun if by == owner)
-        found = self.do(claim(Claim(owner=owner, begun=begun), self.clock))
+        found = self.do(claim(Claim(owner=owner, begun=begun), self.clock)).to_send
         assert not (found and self.halted)
         if confirmed:
             self.begun |= {(owner, order.request.client_order_id, order.epoch) for order in found}

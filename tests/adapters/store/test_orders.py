@@ -56,7 +56,7 @@ def within(location: Location, test: Callable[[Store, HandClock], Awaitable[None
 
 
 async def claimed(store: Store, clock: HandClock, owner: str = "one", *refused: str) -> list[Order]:
-    return await store.write(claim(Claim(owner=owner, refused=frozenset(refused), begun=frozenset()), clock))
+    return list((await store.write(claim(Claim(owner=owner, refused=refused), clock))).to_send)
 
 
 async def sending(store: Store, clock: HandClock, number: int = 1) -> Order:
@@ -278,6 +278,33 @@ def test_after_a_pause_or_stop_is_durable_no_order_of_the_user_is_claimed(
     within(location, test)
 
 
+def test_an_order_of_before_a_pause_is_not_sent_after_the_resume(location: Location) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        await store.write(intended(decided(1), clock))
+        clock.go(0.5)
+        for command in (AgentCommand.PAUSE, AgentCommand.RESUME):
+            at_s = clock().wall_s
+            await store.write(
+                change_agent("user123", lambda known, c=command, t=at_s: (control(known, c, wall_s=t), None))
+            )  # type: ignore[misc]
+        assert await claimed(store, clock) == []
+        assert await reasons(store) == ["agent_changed"]
+        clock.go(0.1)
+        await store.write(intended(decided(2), clock))
+        assert len(await claimed(store, clock)) == 1
+
+    within(location, test)
+
+
+def test_a_wall_clock_that_was_set_back_stops_no_agent(location: Location) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        clock.jump(-3_600.0)
+        await store.write(intended(decided(1), clock))
+        assert len(await claimed(store, clock)) == 1
+
+    within(location, test)
+
+
 def test_a_halt_races_claims_and_none_is_made_after_it(location: Location) -> None:
     async def test(store: Store, clock: HandClock) -> None:
         for number in range(20):
@@ -344,8 +371,10 @@ def test_a_claim_its_sender_never_heard_of_is_made_anew_and_one_it_began_is_not(
     async def test(store: Store, clock: HandClock) -> None:
         first = await sending(store, clock)
         begun = frozenset({(first.request.client_order_id, first.epoch)})
-        assert await store.write(claim(Claim(owner="one", refused=frozenset(), begun=begun), clock)) == []
-        assert await store.write(claim(Claim(owner="other", refused=frozenset(), begun=frozenset()), clock)) == []
+        assert (await store.write(claim(Claim(owner="one", refused=frozenset(), begun=begun), clock))).to_send == []
+        assert (
+            await store.write(claim(Claim(owner="other"), clock))
+        ).to_send == []
         again = await claimed(store, clock)
         assert [order.epoch for order in again] == [2]
         assert await say(store, clock, first, LOST) is None

@@ -1,0 +1,120 @@
+"""An order follows from a decision, or the decision says why none does."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes.jobs import START
+from tests.fakes.one_order import one_order
+from tests.fakes.orders import AGENT, PRICE, RULES, TERMS, decided, limited
+from trading.agents import AgentState, ExecutionMode
+from trading.intents import Facts, Planned, Venue, plan, trades
+from trading.ledger import FLAT, Position
+from trading.orders import OrderState, Side
+from trading.vocabulary import Arm, BlockReason, Decision, Halt
+
+FULL = Position(quantity=Decimal(3), average_cost=PRICE, arm=Arm.FALLBACK, opened_at_s=START.wall_s)
+FACTS = Facts(
+    now=START,
+    agent=AGENT,
+    halt=Halt.OPEN,
+    position=FLAT,
+    positions={},
+    working=[],
+    orders_last_minute=0,
+    realized_today=Decimal(0),
+    venue_limited=False,
+)
+HOLDING = replace(FACTS, position=FULL, positions={"BTC": FULL})
+VENUE = Venue(name="paper", rules=lambda _: RULES)
+
+
+def planned(
+    facts: Facts = FACTS, decision: Decision | None = None, venue: Venue = VENUE, price: Decimal | None = PRICE
+) -> Planned:
+    decision = decision or decided(1)
+    return plan(decision, facts, venue, TERMS, deadline=START.after(2.0), price_of=lambda _: price)
+
+
+def test_an_order_has_all_that_was_decided() -> None:
+    made = planned(decision=decided(1, arm=Arm.FALLBACK))
+    order = made.order
+    assert order is not None
+    assert made.decision.client_order_id == order.request.client_order_id
+    assert (order.request.side, order.request.quantity) == (Side.BUY, Decimal(3))
+    assert (order.arm, order.mode, order.venue) == (Arm.FALLBACK, ExecutionMode.PAPER, "paper")
+    assert (order.state, order.reduces, order.deadline) == (OrderState.NEW, False, START.after(2.0))
+
+
+def test_the_same_facts_lead_to_the_same_order() -> None:
+    assert planned() == planned()
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (replace(FACTS, agent=None), BlockReason.STALE_STATE),
+        (replace(FACTS, agent=limited(max_open_orders=9)), BlockReason.STALE_STATE),
+        (replace(FACTS, agent=replace(AGENT, state=AgentState.PAUSED)), BlockReason.AGENT_PAUSED),
+        (replace(FACTS, agent=replace(AGENT, state=AgentState.STOPPED)), BlockReason.AGENT_STOPPED),
+        (replace(FACTS, halt=Halt.HALTED), BlockReason.HALTED),
+        (replace(FACTS, halt=Halt.REDUCING), BlockReason.REDUCING),
+        (replace(FACTS, venue_limited=True), BlockReason.VENUE_RATE_LIMIT),
+        (HOLDING, BlockReason.DEAD_BAND),
+        (replace(FACTS, working=[one_order(quantity="1")]), BlockReason.IN_PROGRESS),
+    ],
+)
+def test_each_fact_that_forbids_an_order_is_named(facts: Facts, reason: BlockReason) -> None:
+    made = planned(facts)
+    assert made.order is None
+    assert made.decision.refused_by == (reason,)
+    assert made.decision.client_order_id is None
+
+
+def test_a_venue_that_takes_no_orders_says_why() -> None:
+    assert planned(venue=replace(VENUE, blocked=BlockReason.RECONCILING)).decision.refused_by == (
+        BlockReason.RECONCILING,
+    )
+    assert planned(venue=replace(VENUE, rules=lambda _: None)).decision.refused_by == (BlockReason.VENUE_SYMBOL,)
+
+
+def test_without_a_price_there_is_no_order() -> None:
+    assert planned(price=None).decision.refused_by == (BlockReason.NO_PRICE,)
+
+
+def test_what_reduces_passes_reducing_and_every_limit_of_risk() -> None:
+    tight = limited(max_notional_usd=1.0, max_orders_per_minute=1, max_open_orders=1, max_daily_loss_usd=1.0)
+    facts = replace(
+        HOLDING,
+        agent=tight,
+        halt=Halt.REDUCING,
+        orders_last_minute=5,
+        realized_today=Decimal(-100),
+        working=[one_order(quantity="1", state=OrderState.OPEN)],
+    )
+    made = planned(facts, decided(1, target=0.0, by=tight))
+    assert made.order is not None
+    assert (made.order.reduces, made.order.request.side, made.order.request.quantity) == (True, Side.SELL, Decimal(3))
+
+
+def test_not_even_what_reduces_passes_a_halt_or_an_order_nobody_knows_about() -> None:
+    selling = decided(1, target=0.0)
+    halted = planned(replace(HOLDING, halt=Halt.HALTED), selling)
+    unknown = one_order(quantity="1", state=OrderState.UNKNOWN)
+    unresolved = planned(replace(HOLDING, working=[unknown]), selling)
+    assert halted.decision.refused_by == (BlockReason.HALTED,)
+    assert unresolved.decision.refused_by == (BlockReason.ORDER_UNRESOLVED,)
+
+
+def test_an_order_never_goes_the_other_way_than_its_decision() -> None:
+    # Bought meanwhile: to hold half of it would now be a sale that nobody judged.
+    made = planned(HOLDING, decided(1, target=0.5))
+    assert (made.order, made.decision.refused_by) == (None, (BlockReason.STALE_STATE,))
+
+
+def test_only_a_decision_for_an_agent_that_trades_may_have_an_order() -> None:
+    off = replace(AGENT, config=replace(AGENT.config, execution=ExecutionMode.OFF))
+    blocked = replace(decided(1), blocked_by=(BlockReason.STALE_DATA,))
+    assert trades(decided(1))
+    assert not any(trades(each) for each in (decided(1, by=off), blocked, replace(decided(1), agent=None)))
