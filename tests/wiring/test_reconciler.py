@@ -57,9 +57,7 @@ async def lost(made: Worker, first: int, count: int, venue: str) -> None:
         await put_agent(made.store, by)
         await made.store.write(intended(decided(number, by=by), made.clock, owner="gone", venue=venue))
     for _ in range(0, count, 50):
-        for order in (
-            await made.store.write(claim(Claim(owner="gone"), made.clock))
-        ).to_send:
+        for order in (await made.store.write(claim(Claim(owner="gone"), made.clock))).to_send:
             unknown = Outcome(state=OrderState.UNKNOWN, reason="reset")
             await made.store.write(settle(order, unknown, owner="gone", now=made.clock))
 

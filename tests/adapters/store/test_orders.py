@@ -372,9 +372,7 @@ def test_a_claim_its_sender_never_heard_of_is_made_anew_and_one_it_began_is_not(
         first = await sending(store, clock)
         begun = frozenset({(first.request.client_order_id, first.epoch)})
         assert (await store.write(claim(Claim(owner="one", refused=frozenset(), begun=begun), clock))).to_send == []
-        assert (
-            await store.write(claim(Claim(owner="other"), clock))
-        ).to_send == []
+        assert (await store.write(claim(Claim(owner="other"), clock))).to_send == []
         again = await claimed(store, clock)
         assert [order.epoch for order in again] == [2]
         assert await say(store, clock, first, LOST) is None
