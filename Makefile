@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # BentoML reports its use to its maker unless told not to.
 export BENTOML_DO_NOT_TRACK ?= True
 
-.PHONY: help serve test check fix bench bench-against bench-burst train bento doctor lock clean
+.PHONY: help serve test soak check fix bench bench-against bench-burst train bento doctor lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -43,6 +43,9 @@ check: $(VENV)/dev.done $(VENV)/train.done ## architecture, types, style
 
 fix: $(VENV)/dev.done ## put the style right
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+soak: $(VENV)/dev.done $(VENV)/train.done ## 10,000 orders while answers are lost and workers are killed (long)
+	SOAK_ORDERS=10000 $(BIN)/python -m pytest tests/wire/test_orders.py -s
 
 bench: $(VENV)/dev.done $(VENV)/train.done ## compare with FastAPI + SB3, naive BentoML and a bare echo
 	$(BIN)/python -m benchmarks

@@ -42,6 +42,14 @@ class Unresolved:
     needs_operator: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    # Whose orders a venue is asked about, when that began, and until when about nobody else's (monotonic).
+    user_id: str
+    began_s: float
+    until_s: float
+
+
 class Reconciler:
     """One worker's reconciler: of all of them one works at a time, but each finds out for itself when it may trade."""
 
@@ -70,7 +78,7 @@ class Reconciler:
         # The pass in which an order was last tried.
         self._passes = 0
         self._tried: dict[str, int] = {}
-        self._ask_again_s: dict[str, float] = {}
+        self._turns: dict[str, _Turn] = {}
         self.unresolved = Unresolved()
 
     def reconciled(self, venue: str) -> bool:
@@ -91,7 +99,8 @@ class Reconciler:
             await self._sleep(LOOK_S)
 
     async def _ask_all(self, waiting: Sequence[tuple[Order, float | None]], until: Moment) -> None:
-        due = self._least_tried([order for order, checked_s in waiting if self._due(order, checked_s)])
+        now_s = self._now().monotonic_s
+        due = self._least_tried([order for order, checked_s in waiting if self._due(order, checked_s, now_s)])
         silent: set[str] = set()
         while due and until.left_s(self._now()) > 0.0:
             together = due[:TOGETHER]
@@ -109,19 +118,19 @@ class Reconciler:
         self._tried = {name: self._tried.get(name, 0) for name in names}
         return sorted(due, key=lambda order: self._tried[order.request.client_order_id])
 
-    def _due(self, order: Order, checked_s: float | None) -> bool:
+    def _due(self, order: Order, checked_s: float | None, now_s: float) -> bool:
         place = self._venues.place_of(order.venue)
         if place is not None and _unaskable(place.broker, order):
             return checked_s is None  # which is found out once
         if place is None or place.ask_every_s == 0.0:
             just_now = checked_s is not None and 0.0 <= self._wall_s() - checked_s < FOLLOW_S
             return order.state is OrderState.UNKNOWN or not just_now
-        # A venue that counts calls is asked about one order at a time, the one that has waited longest.
-        now_s = self._now().monotonic_s
-        if now_s < self._ask_again_s.get(order.venue, now_s):
-            return False
-        self._ask_again_s[order.venue] = now_s + place.ask_every_s
-        return True
+        # A venue that counts calls is asked about the orders of one user at a time, of the one that has waited longest.
+        user_id = order.request.user_id
+        turn = self._turns.get(order.venue)
+        if turn is None or now_s >= turn.until_s:
+            turn = self._turns[order.venue] = _Turn(user_id=user_id, until_s=now_s + place.ask_every_s, began_s=now_s)
+        return turn.user_id == user_id and turn.began_s == now_s
 
     async def _ask(self, order: Order) -> bool:
         # True when there is no more to be learnt now.
@@ -132,8 +141,6 @@ class Reconciler:
         try:
             receipt = await broker.find(order.request, order.venue_order_id, deadline_s=ASK_S)
         except CannotAsk:
-            if order.venue_order_id is None:
-                self._ask_again_s.pop(order.venue, None)  # that took no call
             return True
         except UpstreamUnavailable as error:
             log.debug("order %s: %s", order.request.client_order_id, error)

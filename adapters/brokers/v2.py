@@ -1,6 +1,8 @@
 """Orders through TradingService V2's `/api/v1/brokers`, under our client order id. Keeps trading.ports.Broker."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from adapters.brokers.binance_lots import BINANCE_LOTS
@@ -15,6 +17,8 @@ from trading.orders import ZERO, LotRules, OrderRequest, Receipt
 NAME = "trading_service_v2"
 ORDERS = "/api/v1/brokers/orders"
 POSITIONS = "/api/v1/brokers/positions"
+# What was listed answers questions this long: V2 counts calls.
+LISTING_S = 1.0
 
 
 class TradingServiceV2:
@@ -25,12 +29,22 @@ class TradingServiceV2:
     """
 
     def __init__(
-        self, upstream: Upstream, tokens: Tokens, *, lists_client_ids: bool, account_user_id: str | None
+        self,
+        upstream: Upstream,
+        tokens: Tokens,
+        *,
+        lists_client_ids: bool,
+        account_user_id: str | None,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._upstream = upstream
         self._tokens = tokens
         self._lists_client_ids = lists_client_ids
         self._account_user_id = account_user_id
+        self._monotonic_s = monotonic_s
+        # The last listing of orders, whose it is, and when it came: one answers for all orders of its user.
+        self._listing_now = asyncio.Lock()
+        self._listing: tuple[str, float, Sequence[Fields]] = ("", float("-inf"), ())
 
     @property
     def name(self) -> str:
@@ -74,7 +88,7 @@ class TradingServiceV2:
         """See Broker. What it once acknowledged and no longer lists is not said to be absent."""
         if venue_order_id is None and not self._lists_client_ids:
             raise CannotAsk("it lists no client order ids")
-        listed = await self._listed(ORDERS, "orders", order.user_id, deadline_s)
+        listed = await self._orders_of(order.user_id, deadline_s)
         found = [row for row in listed if self._is(row, order, venue_order_id)]
         if len(found) == 1:
             return _receipt(order, found[0])
@@ -103,6 +117,19 @@ class TradingServiceV2:
         if self._lists_client_ids and text(row, "client_order_id") == order.client_order_id:
             return True
         return venue_order_id is not None and text(row, "id") == venue_order_id
+
+    async def _orders_of(self, user_id: str, deadline_s: float) -> Sequence[Fields]:
+        # Of many who ask at once, one calls.
+        async with self._listing_now:
+            return await self._listing_of(user_id, deadline_s)
+
+    async def _listing_of(self, user_id: str, deadline_s: float) -> Sequence[Fields]:
+        listed_for, at_s, listed = self._listing
+        if listed_for != user_id or self._monotonic_s() - at_s > LISTING_S:
+            at_s = self._monotonic_s()
+            listed = await self._listed(ORDERS, "orders", user_id, deadline_s)
+            self._listing = (user_id, at_s, listed)
+        return listed
 
     async def _listed(self, path: str, name: str, user_id: str, deadline_s: float) -> Sequence[Fields]:
         token = self._tokens.mint(user_id)

@@ -295,7 +295,7 @@ def test_orders_that_a_venue_cannot_answer_for_keep_none_of_its_others_waiting(f
     within(file, test)
 
 
-def test_a_venue_that_counts_calls_is_asked_about_one_order_at_a_time(file: Location) -> None:
+def test_a_venue_that_counts_calls_is_asked_about_one_user_at_a_time(file: Location) -> None:
     async def main() -> None:
         broker = FakeBroker()
         async with worker(file, broker, HandClock(), ask_every_s=25.0) as made:
@@ -307,6 +307,23 @@ def test_a_venue_that_counts_calls_is_asked_about_one_order_at_a_time(file: Loca
                 asked.append(len(broker.asked))
             assert asked == [1, 1, 2, 2, 3, 3]
             assert sorted(broker.asked) == [order_id(number) for number in range(100, 103)]
+
+    asyncio.run(main())
+
+
+def test_one_turn_asks_about_all_orders_of_its_user(file: Location) -> None:
+    async def main() -> None:
+        broker = FakeBroker()
+        async with worker(file, broker, HandClock(), ask_every_s=25.0) as made:
+            both = replace(AGENT, config=replace(AGENT.config, symbols=("BTC", "ETH")))
+            await put_agent(made.store, both)
+            for number, symbol in ((1, "BTC"), (2, "ETH")):
+                made.broker.replies.append(Reply.LOST_AFTER)
+                await made.act(decided(number, symbol=symbol, by=both))
+            await made.send()
+            await made.reconcile()
+            assert sorted(broker.asked) == [order_id(1), order_id(2)]
+            assert await states(made.store) == ["filled", "filled"]
 
     asyncio.run(main())
 

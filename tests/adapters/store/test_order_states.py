@@ -37,6 +37,7 @@ LEFT = [Reply.FILL, Reply.OPEN, Reply.REJECT, Reply.LOST_AFTER, Reply.LOST_BEFOR
 NEVER_THERE = (OrderState.EXPIRED, OrderState.BLOCKED, OrderState.NOT_PLACED)
 # What an agent holds at most.
 FULL = 3
+EXPOSURES = st.sampled_from([0.0, 0.5, 1.0])
 ANY = st.integers(min_value=0, max_value=10_000)
 
 
@@ -87,7 +88,7 @@ class Orders(RuleBasedStateMachine):
     def owner(self, number: int) -> str:
         return f"{number}:{self.lives[number]}"
 
-    @rule(number=st.integers(0, 1), user=st.sampled_from(USERS), exposure=st.sampled_from([0.0, 0.5, 1.0]))
+    @rule(number=st.integers(0, 1), user=st.sampled_from(USERS), exposure=EXPOSURES)
     def intend(self, number: int, user: str, exposure: float) -> None:
         decision = decided(len(self.made), target=exposure, by=replace(AGENT, user_id=user))
         self.made.append(decision)
@@ -130,6 +131,14 @@ class Orders(RuleBasedStateMachine):
                 self.late.append(order)
             return Outcome(state=OrderState.UNKNOWN, reason="reset")
         return Outcome(state=receipt.state, reason=receipt.reason, receipt=receipt)
+
+    @rule(number=st.integers(0, 1), user=st.sampled_from(USERS), exposure=EXPOSURES, reply=st.sampled_from(LEFT))
+    def deal(self, number: int, user: str, exposure: float, reply: Reply) -> None:
+        # The usual way, up to where what became of it is to be written down.
+        self.intend(number, user, exposure)
+        self.claim(number, confirmed=True)
+        if self.hands:
+            self.send(len(self.hands) - 1, reply, late=False)
 
     @precondition(lambda self: self.late)
     @rule(which=ANY, reply=st.sampled_from([Reply.FILL, Reply.OPEN, Reply.REJECT]))
