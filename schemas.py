@@ -250,6 +250,20 @@ class TradingParams(TypedDict):
     reason: str | None
 
 
+class BreakerRequest(WireRequest):
+    """Hold a circuit breaker open, or release it."""
+
+    service: Literal["trading_service", "data_aggregator", "adaptive_threshold"]
+    route: Literal["order", "read", "session", "signals", "candles", "thresholds"]
+
+
+class BreakerParams(TypedDict):
+    """The fields of a BreakerRequest, validated, as an API method gets them."""
+
+    service: str
+    route: str
+
+
 class EngineState(WireRequest):
     """The market as the TradingEngine sees it: price in USD, 24 h volume, volatility, and its word for the regime."""
 
@@ -623,6 +637,12 @@ class TradingSwitched(TypedDict):
     reason: str | None
     at: str
     orders_in_flight: list[str]
+
+
+class BreakersHeld(TypedDict):
+    """The circuit breakers that are held open by hand, as SERVICE/ROUTE."""
+
+    held: list[str]
 
 
 class OrderView(TypedDict):

@@ -29,6 +29,9 @@ from schemas import (
     AgentStartParams,
     AgentStartRequest,
     AsyncPredictRequest,
+    BreakerParams,
+    BreakerRequest,
+    BreakersHeld,
     EngineSignal,
     EngineSignalParams,
     EngineSignalRequest,
@@ -52,6 +55,7 @@ from wiring.on_demand import open_on_demand
 from wiring.orphans import join_supervisor
 from wiring.reads import Reads
 from wiring.runners import answer_policy, answer_rule, open_rule
+from wiring.signs import impaired
 from wiring.worker import RunnerCalls, Worker
 
 try:
@@ -84,6 +88,8 @@ METHODS: dict[str, tuple[type[BaseModel], RouteClass, int]] = {
     "trading_halt": (TradingRequest, RouteClass.CONTROL, 200),
     "trading_reduce": (TradingRequest, RouteClass.CONTROL, 200),
     "trading_release": (TradingRequest, RouteClass.CONTROL, 200),
+    "breaker_hold": (BreakerRequest, RouteClass.CONTROL, 200),
+    "breaker_release": (BreakerRequest, RouteClass.CONTROL, 200),
     "engine_signal": (EngineSignalRequest, RouteClass.PREDICT, 200),
 }
 
@@ -200,7 +206,7 @@ class RLService(Runners):
             endpoints=endpoints,
             reports=status.reports(self.worker),
             not_ready=self.worker.not_ready,
-            impaired=self.worker.impaired,
+            impaired=lambda: impaired(self.worker),
             observer=self.worker.metrics,
             pages=build_pages(ROOM, Reads(self.worker)),
             sockets=self.sockets,
@@ -249,6 +255,16 @@ class RLService(Runners):
     async def trading_release(self, **params: Unpack[TradingParams]) -> TradingSwitched:
         """Let all orders leave again."""
         return await self.worker.floor.switch.set(Halt.OPEN, reason=params["reason"])  # type: ignore[return-value] # as JSON
+
+    @bentoml.api(route="/api/v1/breakers/hold", input_spec=BreakerRequest)
+    async def breaker_hold(self, **params: Unpack[BreakerParams]) -> BreakersHeld:
+        """Let no call of a class through to a service until it is released."""
+        return await self.worker.holds.set(params["service"], params["route"], hold=True)  # type: ignore[return-value] # as JSON
+
+    @bentoml.api(route="/api/v1/breakers/release", input_spec=BreakerRequest)
+    async def breaker_release(self, **params: Unpack[BreakerParams]) -> BreakersHeld:
+        """Let calls through again, one at first."""
+        return await self.worker.holds.set(params["service"], params["route"], hold=False)  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/signal", input_spec=EngineSignalRequest)
     async def engine_signal(self, **params: Unpack[EngineSignalParams]) -> EngineSignal:

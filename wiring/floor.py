@@ -12,14 +12,14 @@ from adapters.store.engine import Store
 from adapters.store.journal import Journal
 from adapters.store.snapshot import SnapshotReader
 from settings import Settings
-from trading.agents import ExecutionMode
+from trading.agents import AgentState, ExecutionMode
 from trading.boot import Clock
 from trading.errors import NoMarketData, UnknownSymbol
 from trading.intents import Terms
-from trading.orders import Order
+from trading.orders import Order, OrderRequest, Side
 from trading.ports import Features, Market
 from trading.sizing import decimal_of
-from trading.vocabulary import Decision
+from trading.vocabulary import Decision, Halt
 from wiring.loops import begin
 from wiring.order_desk import OrderDesk
 from wiring.order_pages import OrderPages
@@ -62,9 +62,10 @@ class Floor:
         now: Clock,
     ) -> None:
         self._features = features
+        self._known = known
         self._live = settings.execution_mode is ExecutionMode.LIVE
         owner = secrets.token_hex(8)
-        paper = Place(broker=PaperBroker(store, market, paper_terms(settings)))
+        paper = Place(broker=PaperBroker(store, market, paper_terms(settings), goes_on=self._goes_on))
         self.venues = Venues({ExecutionMode.PAPER: paper}, self._reconciled, self._mismatched)
         self.check = PositionCheck(store, self.venues, known.choice, owner=owner, now=now)
         self.switch = TradingSwitch(store, known, now=now)
@@ -88,6 +89,12 @@ class Floor:
 
     def _reconciled(self, venue: str) -> bool:
         return self.reconciler.reconciled(venue)
+
+    def _goes_on(self, order: OrderRequest) -> bool:
+        agent, halt = self._known.of(order.user_id), self._known.halt()
+        if agent is None or agent.state is not AgentState.RUNNING:
+            return False
+        return halt is Halt.OPEN or (halt is Halt.REDUCING and order.side is Side.SELL)
 
     def _mismatched(self) -> Collection[str]:
         return self.check.mismatched()

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import random
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,14 +26,14 @@ from rl_models.live_signals import LiveSignals
 from rl_models.rule import FallbackRule, Rules
 from schemas import MarketSourceView
 from settings import Settings
-from trading.desk import AGENT_MAX_AGE_S, Advisers, Desk
+from trading.desk import Advisers, Desk
 from trading.jobs import Problem
 from trading.ports import Market
 from trading.thresholds import NO_THRESHOLDS, ThresholdSource
-from trading.vocabulary import Halt
 from wiring.acting import Acting, Scene
 from wiring.agent_checks import AgentChecks
 from wiring.agents import AgentDesk
+from wiring.breaker_holds import BreakerHolds
 from wiring.circumstances import circumstances
 from wiring.commands import AgentCommands
 from wiring.drain import end_this_process
@@ -142,6 +141,7 @@ class Worker:
         await until_done(self._write_terms, LOOK_S)
         await self.policies.switch()
         self.feed.refresh()
+        self.holds.apply()
         await self.journal.start()
         self.queue.start()
         self._life.at_end(self._keep_what_runs)
@@ -199,24 +199,6 @@ class Worker:
         if self.feed.late:
             missing.add(MARKET_FEED)
         return sorted(missing)
-
-    def impaired(self) -> list[str]:
-        """What does not work as it should while requests are answered, as words of the wire."""
-        journal = self.journal.state(now_s=time.time())
-        signs = {
-            "store": self.store.failure is not None or self.known.age_s(time.monotonic()) > AGENT_MAX_AGE_S,
-            "journal": journal.away or journal.dropped > 0 or journal.refused > 0,
-            "models": self.models.refusal is not None,
-            "redis": self.bus.connected is False,
-            "reconciling": bool(self.floor.waiting_for()),
-            "orders": self.floor.reconciler.unresolved.needs_operator > 0,
-            "positions": bool(self.floor.check.mismatched()),
-            "market_data": self.neighbours.bars is not None
-            and bool(set(self.neighbours.bars.state().failing.values()) - {"late"}),
-            "upstreams": self.neighbours.troubled(),
-            "trading_halted": self.known.halt() is not Halt.OPEN,
-        }
-        return [name for name, seen in signs.items() if seen]
 
     async def _read_store(self, plan: Plan) -> None:
         await self.known.refresh()
@@ -312,6 +294,7 @@ class Worker:
         self.commands = AgentCommands(self.agents, self.checks, self.market, self.known, self.once)
         self.pages = JournalPages(self.store)
         self._open_acting()
+        self.holds = BreakerHolds(self.store, self.known, self.neighbours.breakers)
         observed = Observed(
             store=self.store,
             known=self.known,
@@ -380,6 +363,7 @@ class Worker:
             begin(repeat(observation.observe, lambda: OBSERVE_S), "observation"),
             begin(repeat_with_store(observation.count_jobs, lambda: COUNT_S), "queue_depth"),
             begin(repeat_with_store(self.known.refresh, lambda: LOOK_S), "snapshot"),
+            begin(repeat(self.holds.apply, lambda: LOOK_S), "breaker_holds"),
             begin(follow(self.models, self.policies.switch, self.store), "model_watch"),
             # Not all workers of a machine at once.
             begin(repeat_with_store(self._sweep, lambda: random.uniform(0.5, 1.0) * RETENTION_S), "retention"),

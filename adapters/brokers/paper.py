@@ -38,7 +38,11 @@ class PaperTerms:
 
 
 class PaperBroker:
-    """One process's door to the book that all processes share."""
+    """One process's door to the book that all processes share.
+
+    `goes_on` says of an open order whether more of it may be filled; the rest of one that does not is canceled when it
+    is asked about next.
+    """
 
     def __init__(
         self,
@@ -46,12 +50,14 @@ class PaperBroker:
         market: Market,
         terms: PaperTerms,
         *,
+        goes_on: Callable[[OrderRequest], bool] = lambda _: True,
         wall_s: Callable[[], float] = time.time,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._market = market
         self._terms = terms
+        self._goes_on = goes_on
         self._wall_s = wall_s
         self._monotonic_s = monotonic_s
 
@@ -94,10 +100,13 @@ class PaperBroker:
         if seen is not None and seen.state is OrderState.FILLED:
             return _receipt(seen)
         bars = () if seen is None else self._bars_since(seen)
+        goes_on = self._goes_on(order)
 
         def advance(known: PaperOrder | None) -> PaperOrder:
             if known is None:
                 return replace(self._new(order), state=OrderState.REJECTED)
+            if known.state is OrderState.OPEN and not goes_on:
+                return replace(known, state=OrderState.CANCELED)
             return self._offer(known, bars)
 
         left_s = until_s - self._monotonic_s()

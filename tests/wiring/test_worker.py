@@ -20,6 +20,7 @@ from tests.fakes.waiting import eventually
 from wiring.life import STOP_S
 from wiring.observation import DoorCounts
 from wiring.runners import open_rule
+from wiring.signs import impaired
 from wiring.status import reports
 from wiring.stores import find_store
 from wiring.worker import Door, Worker
@@ -53,7 +54,7 @@ def test_a_worker_starts_is_ready_and_ends_in_time(setup: Settings) -> None:
         assert await worker.start()
         assert worker.not_ready() == []
         # It first finds out what became of the orders of earlier.
-        await eventually(lambda: worker.impaired() == [])
+        await eventually(lambda: impaired(worker) == [])
         assert worker.drain()
         began_s = time.monotonic()
         await worker.stop()
@@ -124,7 +125,7 @@ def test_a_worker_that_cannot_read_the_store_says_so(setup: Settings) -> None:
         worker = made(setup)
         await worker.start()
         worker.known._as_of_s -= 60.0
-        assert "store" in worker.impaired()
+        assert "store" in impaired(worker)
         await worker.stop()
 
     asyncio.run(main())
@@ -152,7 +153,7 @@ def test_a_worker_whose_live_market_gets_no_bars_says_so(setup: Settings) -> Non
     async def main() -> None:
         worker = made(setup.model_copy(update=live))
         await worker.start()
-        await eventually(lambda: "market_data" in worker.impaired())
+        await eventually(lambda: "market_data" in impaired(worker))
         await worker.stop()
 
     asyncio.run(main())

@@ -113,6 +113,27 @@ def test_bars_nobody_asked_after_count_each_for_itself(location: Location) -> No
     assert (found.state, found.filled_quantity, found.average_price) == (OrderState.FILLED, D(3), D(200))
 
 
+def test_the_rest_of_an_order_that_may_not_go_on_is_canceled_and_stays_so(location: Location) -> None:
+    prices = market(100.0, 100.0, volume_base=10.0)
+    terms = PaperTerms(fee_bps=D(0), spread_bps=D(0), participation=D("0.1"))
+
+    async def main() -> list[tuple[OrderState, Decimal]]:
+        allowed = iter((False, True))
+        async with running(location) as store:
+            broker = PaperBroker(store, prices, terms, goes_on=lambda _: next(allowed))
+            await broker.place(order(quantity="3"), deadline_s=2.0)
+            prices.put("BTC", bars_from_closes((100.0, 100.0, 200.0, 300.0), volume_base=10.0))
+            prices.advance(2 * HOUR_S)
+            found = []
+            for _ in range(2):
+                receipt = await broker.find(order(quantity="3"), None, deadline_s=2.0)
+                assert receipt is not None
+                found.append((receipt.state, receipt.filled_quantity))
+            return found
+
+    assert asyncio.run(main()) == [(OrderState.CANCELED, D(1))] * 2
+
+
 def test_a_bar_without_trades_fills_nothing(location: Location) -> None:
     prices = market(volume_base=0.0)
     receipt = with_broker(location, prices, lambda broker: broker.place(order(), deadline_s=2.0))

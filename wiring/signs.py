@@ -1,0 +1,25 @@
+"""What does not work as it should while requests are answered, as words of the wire."""
+
+import time
+
+from trading.desk import AGENT_MAX_AGE_S
+from trading.vocabulary import Halt
+from wiring.worker import Worker
+
+
+def impaired(worker: Worker) -> list[str]:
+    """The words for a worker now; empty when all is well."""
+    journal, floor = worker.journal.state(now_s=time.time()), worker.floor
+    signs = {
+        "store": worker.store.failure is not None or worker.known.age_s(time.monotonic()) > AGENT_MAX_AGE_S,
+        "journal": journal.away or journal.dropped > 0 or journal.refused > 0,
+        "models": worker.models.refusal is not None,
+        "redis": worker.bus.connected is False,
+        "reconciling": bool(floor.waiting_for()),
+        "orders": floor.reconciler.unresolved.needs_operator > 0,
+        "positions": bool(floor.check.mismatched()),
+        "market_data": worker.neighbours.misses_bars(),
+        "upstreams": worker.neighbours.troubled(),
+        "trading_halted": worker.known.halt() is not Halt.OPEN,
+    }
+    return [name for name, seen in signs.items() if seen]
