@@ -131,8 +131,9 @@ class Neighbours:
         return any(reason != "late" for reason in failing.values())
 
     def troubled(self) -> bool:
-        """True while a breaker lets not everything through."""
-        return any(state.status is not BreakerStatus.CLOSED for state in self.breakers.states())
+        """True while a breaker lets nothing through."""
+        shut = (BreakerStatus.OPEN, BreakerStatus.HELD_OPEN)
+        return any(state.status in shut for state in self.breakers.states())
 
     async def _find_venue(self, floor: Floor, market: Market) -> None:
         upstream = self.trading_service
