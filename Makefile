@@ -33,7 +33,8 @@ serve: $(VENV)/serve.done ## serve on 127.0.0.1:8001 with embedded defaults
 	HOST=$${HOST:-127.0.0.1} RL_TRAFFIC_PERCENTAGE=$${RL_TRAFFIC_PERCENTAGE:-0.5} $(BIN)/bentoml serve service:RLService
 
 test: $(VENV)/dev.done $(VENV)/train.done ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/wire
+	$(BIN)/python -m pytest tests/wire
 
 check: $(VENV)/dev.done $(VENV)/train.done ## architecture, types, style
 	$(BIN)/ruff check .

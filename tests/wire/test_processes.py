@@ -36,6 +36,12 @@ def replaced(house: Running, gone: int, before: set[int]) -> bool:
         return False
 
 
+def all_answer(house: Running) -> bool:
+    """True when each worker was met: one that still starts has no heart to stand still."""
+    met = {int(house.service.get("/api/v1/status").json()["worker_pid"]) for _ in range(20)}
+    return met == set(house.worker_pids())
+
+
 @pytest.mark.parametrize("changes", [{}, {"BENTOML_CONTAINERIZED": "true"}])
 def test_killed_workers_are_replaced_in_a_container_too(tmp_path: Path, changes: dict[str, str]) -> None:
     with running(tmp_path, **changes) as house:
@@ -54,6 +60,7 @@ def test_all_workers_killed_at_once_are_replaced(house: Running) -> None:
 
 
 def test_a_worker_that_hangs_is_replaced(house: Running) -> None:
+    wait_until(lambda: all_answer(house), 20)
     before = set(house.worker_pids())
     os.kill(min(before), signal.SIGSTOP)
     wait_until(lambda: not lives(min(before)), 30)

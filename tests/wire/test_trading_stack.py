@@ -107,6 +107,9 @@ def test_a_prediction_becomes_an_order_a_fill_a_position_and_a_profit(
     stack.trading.control.up()
     soon(lambda: ready_to_trade(service))
     stack.trading.control.set(prices={"SOL": "150"})
+    # Of an agent that orders nothing, until every worker has its model and the features for it.
+    start_agent(service, "early-bird", mode="off", symbols=["SOL"])
+    soon(lambda: all(predict(service, "early-bird", "SOL")["experiment"]["served_arm"] == "rl" for _ in range(8)))
     start_agent(service, "anna", symbols=["SOL"])
 
     bought = order(service, "anna", "SOL")
