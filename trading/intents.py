@@ -83,34 +83,46 @@ def plan(
     if isinstance(judged, tuple) or price is None or agent is None:
         reasons = judged if isinstance(judged, tuple) else (BlockReason.NO_PRICE,)
         return Planned(decision=replace(decision, refused_by=reasons), order=None)
-    name = client_order_id(decision.request_id)
-    order = Order(
+    order = _order(decision, judged, facts, agent, reference_price=price, deadline=deadline, venue=venue.name)
+    return Planned(decision=replace(decision, client_order_id=order.request.client_order_id), order=order)
+
+
+def _order(
+    decision: Decision,
+    sized: Sized,
+    facts: Facts,
+    agent: Agent,
+    *,
+    reference_price: Decimal,
+    deadline: Moment,
+    venue: str,
+) -> Order:
+    return Order(
         request=OrderRequest(
-            client_order_id=name,
+            client_order_id=client_order_id(decision.request_id),
             user_id=decision.signal.user_id,
-            symbol=symbol,
-            side=judged.side,
-            quantity=judged.quantity,
+            symbol=decision.signal.symbol,
+            side=sized.side,
+            quantity=sized.quantity,
         ),
         decision_id=decision.request_id,
-        reference_price=price,
+        reference_price=reference_price,
         mode=agent.config.execution,
         arm=decision.served_arm,
-        reduces=judged.reduces,
+        reduces=sized.reduces,
         state=OrderState.NEW,
         reason=None,
         created_at_s=facts.now.wall_s,
         deadline=deadline,
         epoch=0,
         sent_at_s=None,
-        venue=venue.name,
+        venue=venue,
         venue_order_id=None,
         filled_quantity=ZERO,
         average_price=None,
         fee=ZERO,
         ended_at_s=None,
     )
-    return Planned(decision=replace(decision, client_order_id=name), order=order)
 
 
 def _judge(

@@ -37,7 +37,7 @@ class Recorder(Protocol):
     """Counts what becomes of decisions and orders; never waits or fails. See adapters.metrics.Metrics."""
 
     def refused(self, decision: Decision) -> None:
-        """A decision is kept; what it says in `refused_by` recorder."""
+        """A decision is kept; what its `refused_by` says counts."""
 
     def sent(self, order: Order) -> None:
         """What came of sending an order."""

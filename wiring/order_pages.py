@@ -1,6 +1,6 @@
 """What the order routes show, and what a person may say of an order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 
 from adapters.store.engine import Store
@@ -10,6 +10,7 @@ from adapters.store.orders import Outcome, resolve
 from schemas import (
     OrderEventView,
     OrderHistory,
+    OrdersPage,
     OrderView,
     PositionsView,
     PositionView,
@@ -51,7 +52,7 @@ class OrderPages:
         ]
         return {**to_order_view(order), "events": history}
 
-    async def orders(self, wanted: WantedOrders, *, before: str | None, limit: int) -> Mapping[str, object]:
+    async def orders(self, wanted: WantedOrders, *, before: str | None, limit: int) -> OrdersPage:
         """A page of orders, newest first. Raises StoreUnavailable."""
         found = await self._store.read(list_orders(wanted, before=before, limit=limit + 1))
         page = found[:limit]

@@ -94,7 +94,7 @@ async def _intend(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a sender claims: at most `most` orders (0.. ), none for a venue that is `shut` now.
+    """What a sender claims: at most `most` orders (0 or more), none for a venue that is `shut` now.
 
     `refused` are those whose callers were told that there is no order. `begun` is what this owner was given, by id and
     epoch: a claim that it never heard of is made anew.

@@ -69,7 +69,7 @@ class ThresholdService:
 @contextmanager
 def threshold_service() -> Iterator[ThresholdService]:
     """Runs until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _ThresholdRoutes)
     service = ThresholdService(url=f"http://127.0.0.1:{server.server_port}")
     server.service = service  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -82,7 +82,7 @@ def threshold_service() -> Iterator[ThresholdService]:
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _ThresholdRoutes(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         target = urlsplit(self.path)
         self._answer(unquote(target.path.split("/")[4]), parse_qs(target.query)["symbol"][0], None)
