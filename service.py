@@ -282,7 +282,7 @@ class RLService(Runners):
         return self.worker.drain()
 
     def _counts(self) -> DoorCounts:
-        return DoorCounts(sockets=0 if self.sockets is None else self.sockets.count, refused=ROOM.shares.refused)
+        return DoorCounts(sockets=0 if self.sockets is None else self.sockets.count, refused=ROOM.places.refused)
 
     def _make_worker(self) -> Worker:
         door = worker.Door(explain=explain, counts=self._counts)

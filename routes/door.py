@@ -1,6 +1,5 @@
 """The outermost ASGI layer: which part answers a path, limits, JSON, validation."""
 
-import asyncio
 import logging
 import re
 from collections.abc import Mapping
@@ -99,12 +98,8 @@ class Door:
             _check_key(key, endpoint)
         # A place is taken only once the body is here: who sends slowly keeps nobody out.
         body = await read_body(receive)
-        if not room.shares.take(endpoint.kind):
-            raise Rejected("too_many_requests")
+        await room.places.enter(endpoint.kind)
         try:
-            # An answer that waits for nothing runs in one step, so nobody would ever meet anybody inside: all who are
-            # here by now take their place, or find none, before the first is read.
-            await asyncio.sleep(0)
             answer = await endpoint.answer(**_fields(endpoint.model, body, key))
         except ServiceError as error:
             rejected = rejected_for(error)
@@ -112,7 +107,7 @@ class Door:
                 raise
             raise rejected from None
         finally:
-            room.shares.give_back(endpoint.kind)
+            room.places.leave(endpoint.kind)
         return endpoint.status, answer if isinstance(answer, bytes) else to_json(answer)
 
 

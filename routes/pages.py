@@ -204,18 +204,17 @@ def build_pages(room: Room, reads: Reads) -> Router:
 
 
 def _answering(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Response]]:
-    shares, kind = pages.room.shares, page.kind
+    places, kind = pages.room.places, page.kind
 
     async def answer(request: Request) -> Response:
         query = read_query(page.query, request)
         if kind is None:
             return await page.answer(pages, request, query)
-        if not shares.take(kind):
-            raise Rejected("too_many_requests")
+        await places.enter(kind)
         try:
             return await page.answer(pages, request, query)
         finally:
-            shares.give_back(kind)
+            places.leave(kind)
 
     return answer
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from routes.asgi import ASGIApp, Receive, Scope, Send
 from routes.errors import Rejected
 from routes.ids import RequestIds
+from routes.places import Places
 from routes.shares import RouteClass, Shares
 
 
@@ -51,7 +52,7 @@ class Room:
     sockets: ASGIApp
 
     def __init__(self, *, max_concurrent: int) -> None:
-        self.shares = Shares(max_concurrent)
+        self.places = Places(Shares(max_concurrent))
         self.ids = RequestIds()
         self.draining = asyncio.Event()
         self.close()

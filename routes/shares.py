@@ -21,14 +21,12 @@ class Shares:
 
     Each class has its share of the places, one at least, and one place at least is for all. Below five places that is
     not possible: then the first classes of RESERVED have one each, and with one place every class shares it.
-    `refused` counts by class who found none.
     """
 
     def __init__(self, places: int) -> None:
         self._own = _own_places(places)
         self._common = places - sum(self._own.values())
         self._inside = dict.fromkeys(RouteClass, 0)
-        self.refused: dict[str, int] = dict.fromkeys(RouteClass, 0)
 
     @property
     def busy(self) -> int:
@@ -39,7 +37,6 @@ class Shares:
         """Take a place; False when there is none for this class now."""
         if self._inside[kind] >= self._own[kind]:
             if self._common == 0:
-                self.refused[kind] += 1
                 return False
             self._common -= 1
         self._inside[kind] += 1

@@ -122,10 +122,9 @@ class Sockets:
         return Answered(frame=_frame(b"error", error_body(problem, request_id), ref))
 
     async def _decide(self, fields: Mapping[str, Any]) -> bytes:
-        endpoint, shares = self._endpoint, self._room.shares
+        endpoint, places = self._endpoint, self._room.places
         request = parse(endpoint.model, to_json(fields, inf_nan_mode="constants"))
-        if not shares.take(endpoint.kind):
-            raise Rejected("too_many_requests")
+        await places.enter(endpoint.kind)
         try:
             answer = await endpoint.answer(**request.__dict__)
         except ServiceError as error:
@@ -134,7 +133,7 @@ class Sockets:
                 raise
             raise rejected from None
         finally:
-            shares.give_back(endpoint.kind)
+            places.leave(endpoint.kind)
         return answer if isinstance(answer, bytes) else to_json(answer)
 
 

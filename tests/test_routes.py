@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from routes.door import MAX_BODY_BYTES, Door
 from routes.errors import ERRORS, rejected_for
 from routes.pages import build_pages
+from routes.places import WAIT_S, Places
 from routes.room import Endpoint, Reports, Room
 from routes.shares import RouteClass, Shares
 from tests.fakes.asgi import DISCONNECT, App, FakeApp, Message, Reply, Wire, ask
@@ -162,19 +163,30 @@ def test_the_request_above_the_limit_is_told_to_come_back_in_whole_seconds(house
 
 def test_of_requests_that_arrive_together_those_above_the_limit_are_refused_unread(house: House) -> None:
     async def burst() -> list[Reply]:
-        # Nobody waits for anything here: each of them would be done before the next begins.
-        return await asyncio.gather(*(ask(house.door, PATH, body) for body in (GOOD, GOOD, b"{", GOOD)))
+        house.gate = asyncio.Event()
+        asking = asyncio.gather(*(ask(house.door, PATH, body) for body in (GOOD, GOOD, b"{", GOOD)))
+        await asyncio.sleep(2 * WAIT_S)
+        house.gate.set()
+        return await asyncio.wait_for(asking, 5)
 
     replies = asyncio.run(burst())
     assert [reply.status for reply in replies] == [200, 200, 429, 429]
     assert house.asked == [21, 21]
+    assert house.room.places.shares.busy == 0
+
+
+def test_of_a_burst_that_is_over_soon_nobody_is_refused(house: House) -> None:
+    async def burst() -> list[Reply]:
+        return await asyncio.gather(*(ask(house.door, PATH, body) for body in (GOOD, GOOD, b"{", GOOD)))
+
+    assert [reply.status for reply in asyncio.run(burst())] == [200, 200, 400, 200]
 
 
 def test_a_full_class_keeps_no_other_class_out(house: House) -> None:
     async def control_in_a_burst() -> list[int]:
         house.gate = asyncio.Event()
         crowd = [asyncio.create_task(ask(house.door, PATH, GOOD)) for _ in range(6)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(2 * WAIT_S)
         house.gate.set()
         halt = await ask(house.door, CONTROL_PATH, GOOD)
         return [halt.status, *[reply.status for reply in await asyncio.gather(*crowd)]]
@@ -622,8 +634,8 @@ async def welcome(scope: Message, receive: object, send: Callable[[Message], Awa
 
 def test_a_handshake_goes_to_the_sockets_and_takes_no_place(house: House) -> None:
     house.open(sockets=welcome)
-    house.room.shares = Shares(1)
-    assert house.room.shares.take(RouteClass.PREDICT)
+    house.room.places = Places(Shares(1))
+    assert house.room.places.shares.take(RouteClass.PREDICT)
     assert asyncio.run(knock(house)) == [{"type": "websocket.accept", "path": "/ws/predictions/user1"}]
 
 

@@ -196,7 +196,7 @@ def test_a_store_that_is_away_is_a_503_to_be_tried_again(house: House) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.kind is not None], ids=lambda page: page.path)
 def test_a_page_of_a_full_class_is_a_429_and_gives_every_place_back(house: House, page: Page) -> None:
-    kind, shares = page.kind, house.room.shares
+    kind, shares = page.kind, house.room.places.shares
     url, said = page.path.replace("/api/v1", ""), SAID.get(page.path)
     for name, value in (("{request_id}", KNOWN), ("{order_id}", KNOWN), ("{user_id}", "anna")):
         url = url.replace(name, value)
@@ -212,7 +212,7 @@ def test_a_page_of_a_full_class_is_a_429_and_gives_every_place_back(house: House
 
 def test_health_finds_a_place_however_full_the_house_is(house: House) -> None:
     for kind in RouteClass:
-        while house.room.shares.take(kind):
+        while house.room.places.shares.take(kind):
             pass
     assert house.ask("/health").status == 200
 

@@ -232,7 +232,7 @@ def test_a_message_takes_a_place_only_while_it_is_answered() -> None:
             assert (await other.hear())["error"]["code"] == "too_many_requests"
             case.goes_on.set()
             assert (await one.hear())["type"] == "decision"
-            assert case.room.shares.busy == 0
+            assert case.room.places.shares.busy == 0
 
     run(check())
 
