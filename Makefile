@@ -45,8 +45,8 @@ check: $(VENV)/dev.done $(VENV)/train.done ## architecture, types, style
 fix: $(VENV)/dev.done ## put the style right
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-soak: $(VENV)/dev.done $(VENV)/train.done ## 10,000 orders while answers are lost and workers are killed (long)
-	SOAK_ORDERS=10000 $(BIN)/python -m pytest tests/wire/test_orders.py -s
+soak: $(VENV)/dev.done $(VENV)/train.done ## 10,000 orders while answers are lost and workers are killed; a venue that hangs for a minute
+	SOAK_ORDERS=10000 SOAK_HANG_S=60 $(BIN)/python -m pytest tests/wire/test_orders.py tests/wire/test_upstream_faults.py -s
 
 bench: $(VENV)/dev.done $(VENV)/train.done ## compare with FastAPI + SB3, naive BentoML and a bare echo
 	$(BIN)/python -m benchmarks

@@ -10,7 +10,16 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Annotated, Literal, Protocol, TypeVar, cast
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from typing_extensions import TypedDict
 
 from trading.agents import (
@@ -23,7 +32,8 @@ from trading.agents import (
     ExecutionMode,
     StartResult,
 )
-from trading.orders import Order, OrderState, Side
+from trading.limits import ORD_REJ_REASON
+from trading.orders import MadeBy, Order, OrderState, Side
 from trading.vocabulary import (
     Action,
     Arm,
@@ -235,7 +245,15 @@ class AgentControlRequest(WireRequest):
 
     user_id: UserId
     action: AgentCommand = Field(strict=False, description="pause, resume or stop.")
+    close_positions: bool = Field(False, description="With stop: order what closes all that the agent holds.")
     idempotency_key: IdempotencyKey | None = None
+
+    @field_validator("close_positions")
+    @classmethod
+    def _only_with_stop(cls, close_positions: bool, info: ValidationInfo) -> bool:
+        if close_positions and info.data.get("action") is not AgentCommand.STOP:
+            raise ValueError("goes with stop only")
+        return close_positions
 
 
 class TradingRequest(WireRequest):
@@ -305,7 +323,7 @@ class ResolveRequest(WireRequest):
     by: str = Field(min_length=1, max_length=100, pattern=r"^[ -~]+$", description="Who found it out.")
     filled_quantity: DecimalText | None = Field(None, description="Base units; needed unless nothing was filled.")
     average_price: DecimalText | None = Field(None, description="Quote currency.")
-    fee: DecimalText | None = Field(None, description="Quote currency.")
+    fee: DecimalText | None = Field(None, description="Quote currency; left out: not known, which is not 0.")
     venue_order_id: str | None = Field(None, min_length=1, max_length=100, pattern=r"^[!-~]+$")
     note: str | None = Field(None, max_length=200, pattern=r"^[ -~]*$")
 
@@ -336,6 +354,7 @@ class AgentControlParams(TypedDict):
 
     user_id: str
     action: AgentCommand
+    close_positions: bool
     idempotency_key: str | None
 
 
@@ -413,7 +432,10 @@ class AgentStateView(TypedDict):
 
 
 class DecisionView(TypedDict):
-    """A decision. Built by us from checked values, so a plain dictionary: a model would check them all again."""
+    """A decision. Built by us from checked values, so a plain dictionary: a model would check them all again.
+
+    `reject_code` is FIX's OrdRejReason (tag 103) of the first of `blocked_by`, null when there is none.
+    """
 
     request_id: str
     user_id: str
@@ -426,6 +448,7 @@ class DecisionView(TypedDict):
     model_version: str
     fallback_used: bool
     blocked_by: list[BlockReason]
+    reject_code: int | None
     agent: AgentStateView | None
     experiment: ExperimentView
     advice: AdviceView
@@ -458,6 +481,7 @@ _text = cast(_Text, attrgetter("_value_"))
 def to_answer(decision: Decision) -> DecisionView:
     """A decision as the wire shows it."""
     advice, view, signal, agent = decision.advice, decision.market, decision.signal, decision.agent
+    blocked_by = (*decision.blocked_by, *decision.refused_by)
     return {
         "request_id": decision.request_id,
         "user_id": signal.user_id,
@@ -469,7 +493,8 @@ def to_answer(decision: Decision) -> DecisionView:
         "model_used": advice.model,
         "model_version": advice.version,
         "fallback_used": decision.fallback_used,
-        "blocked_by": [_text(reason) for reason in (*decision.blocked_by, *decision.refused_by)],
+        "blocked_by": [_text(reason) for reason in blocked_by],
+        "reject_code": ORD_REJ_REASON[blocked_by[0]] if blocked_by else None,
         "agent": None if agent is None else {"state": _text(agent.state)},
         "experiment": _experiment_view(decision),
         "advice": _advice_view(decision),
@@ -623,10 +648,22 @@ def to_summary(agent: Agent) -> AgentSummary:
     }
 
 
+class ClosingView(TypedDict):
+    """A position that a stop closes: by the order that closes it, null with the reason why none does."""
+
+    symbol: str
+    client_order_id: str | None
+    reason: BlockReason | None
+
+
 class AgentControlled(AgentSummary):
-    """An agent after a command; `orders_in_flight` may still be filled: they had left before it."""
+    """An agent after a command; `orders_in_flight` may still be filled: they had left before it.
+
+    `closing` has every position there was at a stop with `close_positions`, nothing after any other command.
+    """
 
     orders_in_flight: list[str]
+    closing: list[ClosingView]
 
 
 class TradingSwitched(TypedDict):
@@ -646,10 +683,14 @@ class BreakersHeld(TypedDict):
 
 
 class OrderView(TypedDict):
-    """An order. Amounts are decimal text: quantities in base units, prices and fees in quote currency."""
+    """An order. Amounts are decimal text: quantities in base units, prices and fees in quote currency.
+
+    `fee` is that of all that is filled, null when the venue has not told it.
+    """
 
     client_order_id: str
-    decision_id: str
+    made_by: MadeBy
+    decision_id: str | None
     user_id: str
     symbol: str
     side: Side
@@ -667,7 +708,7 @@ class OrderView(TypedDict):
     venue_order_id: str | None
     filled_quantity: str
     average_price: str | None
-    fee: str
+    fee: str | None
 
 
 class OrderEventView(TypedDict):
@@ -705,14 +746,17 @@ class PositionView(TypedDict):
 
 
 class ProfitView(TypedDict):
-    """What an arm earned in a symbol: realised before fees, the fees, and what is left, in quote currency."""
+    """What an arm earned in a symbol: realised before fees, the fees, and what is left, in quote currency.
+
+    `fees` and `net` are null while the venue has not told the fee of every fill.
+    """
 
     symbol: str
     mode: ExecutionMode
     arm: Arm
     realized: str
-    fees: str
-    net: str
+    fees: str | None
+    net: str | None
     fills: int
 
 
@@ -724,12 +768,62 @@ class PositionsView(TypedDict):
     profits: list[ProfitView]
 
 
+SessionPart = Literal["session", "positions", "performance"]
+
+
+class SessionStatusView(TypedDict):
+    """How a session at TradingService is doing, in its own words; null is what this version does not tell."""
+
+    active: bool
+    paused: bool | None
+    halted: bool | None
+    started_at: str | None
+    trades: int | None
+    open_trades: int | None
+    profit: str | None
+
+
+class SessionPositionView(TypedDict):
+    """What TradingService says it holds: decimal text in base units, below zero when short; null is not told."""
+
+    symbol: str
+    quantity: str | None
+    average_cost: str | None
+    price: str | None
+    unrealized: str | None
+
+
+class SessionPerformanceView(TypedDict):
+    """What TradingService says a session earned, altogether and in its week, in quote currency; null is not told."""
+
+    profit: str | None
+    week_profit: str | None
+
+
+class SessionProblemView(TypedDict):
+    """Why a part is null: a code of ours, or the one of TradingService's refusal."""
+
+    part: SessionPart
+    code: str
+
+
+class SessionPageView(TypedDict):
+    """What TradingService itself says of a user; `version` is null while it is not known. Each part has its problem."""
+
+    version: str | None
+    session: SessionStatusView | None
+    positions: list[SessionPositionView] | None
+    performance: SessionPerformanceView | None
+    problems: list[SessionProblemView]
+
+
 def to_order_view(order: Order) -> OrderView:
     """An order as the wire shows it."""
     request = order.request
     return {
         "client_order_id": request.client_order_id,
-        "decision_id": order.decision_id,
+        "made_by": request.made_by,
+        "decision_id": order.decision_id if request.made_by is MadeBy.DECISION else None,
         "user_id": request.user_id,
         "symbol": request.symbol,
         "side": request.side,
@@ -747,7 +841,7 @@ def to_order_view(order: Order) -> OrderView:
         "venue_order_id": order.venue_order_id,
         "filled_quantity": spell_amount(order.filled_quantity),
         "average_price": None if order.average_price is None else spell_amount(order.average_price),
-        "fee": spell_amount(order.fee),
+        "fee": None if order.fee is None else spell_amount(order.fee),
     }
 
 

@@ -28,6 +28,9 @@ HTTP_URL_PATTERN = r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?
 
 REDIS_URL_PATTERN = r"rediss?://([^\s@/]*@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]*)?"
 
+# A common spot taker fee: of paper fills, and of live ones whose fee nobody told.
+FEE_BPS = 10.0
+
 
 class LogLevel(StrEnum):
     """How much the service logs."""
@@ -53,6 +56,13 @@ class TradingVersion(StrEnum):
     V1 = "v1"
     V1M = "v1m"
     V2 = "v2"
+
+
+class SignalSource(StrEnum):
+    """Where the signals come from that acting agents decide on."""
+
+    GENERATED = "generated"
+    TRADING_SERVICE = "trading_service"
 
 
 class AggregatorVersion(StrEnum):
@@ -180,6 +190,10 @@ class Settings(BaseSettings):
     )
     cache_ttl_seconds: float = Field(30.0, gt=0, le=3600, description="Life of a cached advice in process placement.")
     signal_max_age_seconds: float = Field(60.0, gt=0, le=86400, description="Age over which a signal may not trade.")
+    signal_source: Annotated[SignalSource, BeforeValidator(_lower)] = Field(
+        SignalSource.GENERATED,
+        description="Signals of acting agents: generated from the bars, or trading_service (those of its v1m).",
+    )
     max_price_gap: float = Field(
         0.05, gt=0, le=1, description="Distance of a caller's price from the last close that blocks, a fraction."
     )
@@ -195,12 +209,18 @@ class Settings(BaseSettings):
         lt=1,
         description="Change of exposure too small for an order, a share of the symbol's capital.",
     )
-    paper_fee_bps: float = Field(10.0, ge=0, le=1000, description="Fee of a paper fill, basis points.")
+    paper_fee_bps: float = Field(FEE_BPS, ge=0, le=1000, description="Fee of a paper fill, basis points.")
     paper_spread_bps: float = Field(2.0, ge=0, le=1000, description="Spread around the close in paper fills.")
     paper_participation: float = Field(
         0.1, gt=0, le=1, description="Share of a bar's volume that a paper order may fill; the rest waits."
     )
 
+    assumed_fee_bps: float = Field(
+        FEE_BPS,
+        ge=0,
+        le=1000,
+        description="Fee, basis points, that the daily loss limit counts where the venue tells none; never shown.",
+    )
     trading_service_url: HttpUrl = Field(None, description="TradingService, which live orders go to.")
     trading_service_version: Annotated[TradingVersion, BeforeValidator(_lower)] = Field(
         TradingVersion.AUTO, description="auto, v1 (read only), v1m or v2."
@@ -280,6 +300,18 @@ class Settings(BaseSettings):
             raise ValueError("TRADING_SERVICE_VERSION v1 places no orders: EXECUTION_MODE live needs v1m or v2")
         if self.trading_service_version is TradingVersion.V2 and self.trading_jwt_secret_file is None:
             raise ValueError("TRADING_JWT_SECRET_FILE must be set for TRADING_SERVICE_VERSION v2")
+        return self
+
+    @model_validator(mode="after")
+    def _signals_need_who_makes_them(self) -> "Settings":
+        if self.signal_source is not SignalSource.TRADING_SERVICE:
+            return self
+        if self.market_source is not MarketSource.LIVE:
+            raise ValueError("SIGNAL_SOURCE trading_service needs MARKET_SOURCE live")
+        if self.trading_service_url is None:
+            raise ValueError("TRADING_SERVICE_URL must be set when SIGNAL_SOURCE is trading_service")
+        if self.trading_service_version is not TradingVersion.V1M:
+            raise ValueError("TRADING_SERVICE_VERSION must be v1m when SIGNAL_SOURCE is trading_service")
         return self
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from adapters.store.bars import newer_bars
 from adapters.store.engine import Store
 from trading.errors import UnknownSymbol
-from trading.vocabulary import Bar
+from trading.vocabulary import STALE_TIMEFRAMES, Bar
 
 LIVE = "live"
 
@@ -77,6 +77,11 @@ class LiveMarket:
 
     def wall_time_s(self, market_time_s: float) -> float:
         return market_time_s
+
+    def stale(self) -> bool:
+        """True while a symbol has no bar, or its last one is so old that no decision on it is acted on."""
+        last_closes_s = [bars[-1].open_time_s + self._timeframe_s if bars else 0 for bars in self._bars.values()]
+        return any(self.now_s() - close_s > STALE_TIMEFRAMES * self._timeframe_s for close_s in last_closes_s)
 
     def ended(self) -> bool:
         return False

@@ -27,6 +27,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "no_prediction": (404, "No such prediction."),
     "no_decision": (404, "No such decision."),
     "no_order": (404, "No such order."),
+    "no_trading_service": (404, "There is no TradingService beside this service."),
     "not_found": (404, "No such route."),
     "method_not_allowed": (405, "This route does not take this method."),
     "illegal_state": (409, "Not possible in the present state."),
@@ -62,7 +63,13 @@ _CODES: dict[type[ServiceError], str] = {
     TooManyWait: "too_many_requests",
     StoreUnavailable: "store_unavailable",
 }
-_NOT_FOUND = {"agent": "no_agent", "prediction": "no_prediction", "decision": "no_decision", "order": "no_order"}
+_NOT_FOUND = {
+    "agent": "no_agent",
+    "prediction": "no_prediction",
+    "decision": "no_decision",
+    "order": "no_order",
+    "trading_service": "no_trading_service",
+}
 
 
 def rejected_for(error: ServiceError) -> Rejected | None:

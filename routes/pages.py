@@ -74,6 +74,9 @@ class Reads(Protocol):
     async def positions(self, user_id: str) -> Mapping[str, object]:
         """What a user holds, and what each arm earned."""
 
+    async def session(self, user_id: str) -> Mapping[str, object]:
+        """What TradingService itself says of a user."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -168,10 +171,10 @@ class Pages:
         return _json(await self.reads.resolve(name, said))
 
     async def positions(self, request: Request, _: Query) -> Response:
-        user_id: str = request.path_params["user_id"]
-        if _USER.fullmatch(user_id) is None:
-            raise Rejected("no_agent")
-        return _json(await self.reads.positions(user_id))
+        return _json(await self.reads.positions(_user(request)))
+
+    async def session(self, request: Request, _: Query) -> Response:
+        return _json(await self.reads.session(_user(request)))
 
 
 STATS = RouteClass.STATS
@@ -188,6 +191,7 @@ PAGES = (
     Page(path="/api/v1/agents/{user_id}/status", answer=Pages.agent, kind=RouteClass.CONTROL),
     Page(path="/api/v1/agents/status/{user_id}", answer=Pages.agent, kind=RouteClass.CONTROL),
     Page(path="/api/v1/agents/{user_id}/positions", answer=Pages.positions, kind=STATS),
+    Page(path="/api/v1/agents/{user_id}/session", answer=Pages.session, kind=STATS),
     Page(path="/api/v1/orders", answer=Pages.orders, query=OrdersQuery, kind=STATS),
     Page(path="/api/v1/orders/{order_id}", answer=Pages.order, kind=STATS),
     Page(path="/api/v1/orders/{order_id}/resolve", answer=Pages.resolve, method="POST", kind=RouteClass.CONTROL),
@@ -225,6 +229,13 @@ def _id(request: Request, unknown: str) -> str:
     if _ID.fullmatch(request_id) is None:
         raise Rejected(unknown)
     return request_id
+
+
+def _user(request: Request) -> str:
+    user_id: str = request.path_params["user_id"]
+    if _USER.fullmatch(user_id) is None:
+        raise Rejected("no_agent")
+    return user_id
 
 
 def _order_name(request: Request) -> str:

@@ -23,9 +23,9 @@ def _plus_is_no_space(value: object) -> object:
     return value.replace(" ", "+") if isinstance(value, str) else value
 
 
-# A client order id, or the id of a decision.
-ORDER_NAME = re.compile(r"(rl-)?[0-9a-f]{32}")
-OrderName = Annotated[str, Field(pattern=r"^rl-[0-9a-f]{32}$")]
+# A client order id, or the id of a decision; and that of an order a stop made.
+ORDER_NAME = re.compile(r"(rl-)?[0-9a-f]{32}|rl-close-[0-9a-f]{24}")
+OrderName = Annotated[str, Field(pattern=r"^rl-([0-9a-f]{32}|close-[0-9a-f]{24})$")]
 QueryTime = Annotated[IsoTime, BeforeValidator(_plus_is_no_space)]
 
 

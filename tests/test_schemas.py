@@ -244,6 +244,7 @@ def test_a_decision_is_shown_with_every_field_of_the_answer() -> None:
         "model_version": "3",
         "fallback_used": False,
         "blocked_by": ["limit_notional"],
+        "reject_code": 3,
         "agent": {"state": "running"},
         "experiment": {
             "key": "default", "assigned_arm": "rl", "served_arm": "rl", "reason": "hash", "stage": "ramp"
@@ -290,6 +291,7 @@ def test_a_failure_is_why_another_arm_answered() -> None:
 def test_a_blocked_decision_says_every_reason_and_may_not_trade() -> None:
     answer = shown(replace(DECISION, blocked_by=(BlockReason.STALE_SIGNAL, BlockReason.PRICE_MISMATCH), refused_by=()))
     assert (answer["should_trade"], answer["blocked_by"]) == (False, ["stale_signal", "price_mismatch"])
+    assert answer["reject_code"] == 8
 
 
 def test_a_decision_that_may_be_traded_and_gets_no_order_says_why_and_names_none() -> None:
@@ -300,7 +302,7 @@ def test_a_decision_that_may_be_traded_and_gets_no_order_says_why_and_names_none
 
 def test_a_decision_with_an_order_may_trade_and_names_it() -> None:
     answer = shown(replace(DECISION, refused_by=()))
-    assert (answer["should_trade"], answer["blocked_by"]) == (True, [])
+    assert (answer["should_trade"], answer["blocked_by"], answer["reject_code"]) == (True, [], None)
     assert answer["execution"] == {"status": "pending", "client_order_id": "rl-r1"}
 
 
@@ -475,3 +477,27 @@ def test_an_agent_is_shown_with_its_state_and_since_when() -> None:
         "created_at": iso_time(NOON_S),
         "changed_at": iso_time(NOON_S + 1.5),
     }
+
+
+def test_positions_are_closed_by_a_stop_that_says_so() -> None:
+    def asked(**fields: object) -> bool:
+        return AgentControlRequest.model_validate_json(json.dumps({"user_id": "u"} | fields)).close_positions
+
+    assert asked(action="stop", close_positions=True)
+    assert not asked(action="stop")
+    assert not asked(action="pause", close_positions=False)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"action": "pause", "close_positions": True},
+        {"action": "resume", "close_positions": True},
+        {"action": "stop", "close_positions": "yes"},
+        {"action": "stop", "close_positions": None},
+    ],
+)
+def test_positions_are_closed_with_no_other_command_and_the_field_is_named(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        AgentControlRequest.model_validate_json(json.dumps({"user_id": "u"} | fields))
+    assert [error["loc"] for error in refused.value.errors()] == [("close_positions",)]

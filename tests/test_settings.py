@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import MarketSource, Settings, read_settings, settings_table
+from settings import MarketSource, Settings, SignalSource, read_settings, settings_table
 from trading.agents import ExecutionMode
 from trading.errors import InvalidSetting
 
@@ -33,6 +33,7 @@ PROMISED = {
     "ORDER_TTL_SECONDS": 5,
     "ORDER_DEAD_BAND": 0.02,
     "PAPER_FEE_BPS": 10,
+    "ASSUMED_FEE_BPS": 10,
     "PAPER_SPREAD_BPS": 2,
     "PAPER_PARTICIPATION": 0.1,
     "TRADING_SERVICE_URL": None,
@@ -67,6 +68,7 @@ RANGES = {
     "ORDER_TTL_SECONDS": (("0.001", "60"), ("0", "60.001"), "> 0 and <= 60"),
     "ORDER_DEAD_BAND": (("0", "0.999"), ("-0.001", "1"), ">= 0 and < 1"),
     "PAPER_FEE_BPS": (("0", "1000"), ("-0.001", "1000.001"), ">= 0 and <= 1000"),
+    "ASSUMED_FEE_BPS": (("0", "1000"), ("-0.001", "1000.001"), ">= 0 and <= 1000"),
     "PAPER_SPREAD_BPS": (("0", "1000"), ("-0.001", "1000.001"), ">= 0 and <= 1000"),
     "PAPER_PARTICIPATION": (("0.001", "1"), ("0", "1.001"), "> 0 and <= 1"),
 }
@@ -312,6 +314,35 @@ def test_live_execution_without_one_of_its_needs_is_refused(
     for setting, given in (LIVE | {name: value}).items():
         monkeypatch.setenv(setting, given)
     assert name in refusal()
+
+
+HEARING = LIVE | {"EXECUTION_MODE": "paper", "SIGNAL_SOURCE": "TRADING_SERVICE", "TRADING_SERVICE_VERSION": "v1m"}
+
+
+def test_signals_of_trading_service_are_taken_from_v1m_on_a_live_market(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in HEARING.items():
+        monkeypatch.setenv(name, value)
+    assert read_settings().signal_source is SignalSource.TRADING_SERVICE
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MARKET_SOURCE", "simulated"),
+        ("TRADING_SERVICE_URL", ""),
+        ("TRADING_SERVICE_VERSION", "v1"),
+        ("TRADING_SERVICE_VERSION", "v2"),
+        ("TRADING_SERVICE_VERSION", "auto"),
+    ],
+)
+def test_signals_of_trading_service_without_who_makes_them_are_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for setting, given in (HEARING | {name: value}).items():
+        monkeypatch.setenv(setting, given)
+    told = refusal()
+    assert name in told
+    assert "SIGNAL_SOURCE" in told
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,3 +121,12 @@ def control(known: Agent | None, command: AgentCommand, *, wall_s: float) -> Age
     if state is None:
         raise IllegalChange(known.state)
     return replace(known, state=state, changed_at_s=wall_s)
+
+
+def stop_to_close(known: Agent | None, *, wall_s: float) -> Agent:
+    """The agent after a stop that closes its positions: one that is stopped already stays as it is, and may close them.
+
+    Raises NotFound without an agent.
+    """
+    stopped = known is not None and known.state is AgentState.STOPPED
+    return known if known is not None and stopped else control(known, AgentCommand.STOP, wall_s=wall_s)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol
@@ -46,6 +46,12 @@ _FAILURES: tuple[tuple[type[Unavailable], FailureReason], ...] = (
     (FeaturesMissing, FailureReason.FEATURES_MISSING),
     (NoMarketData, FailureReason.NO_DATA),
 )
+
+# Why an advice is to hold where nobody was asked.
+_NOBODY_ASKED: Mapping[FailureReason | None, str] = {
+    FailureReason.NO_DATA: "no current market data",
+    FailureReason.NO_SIGNAL: "no signal",
+}
 
 
 class Policies(Protocol):
@@ -120,6 +126,8 @@ class Desk:
         advisers, failure = self._chain(assignment, agent, signal)
         if market is None or market.ended or market.stale:
             advisers, failure = (), FailureReason.NO_DATA
+        elif signal.reading is None:
+            advisers, failure = (), FailureReason.NO_SIGNAL
         advice, served, failure = await self._ask(advisers, failure, signal, position, started_s + budget_s)
         advice, target = clip_advice(advice, self._exposures)
         move = Move(served_arm=served, confidence=advice.confidence, position_exposure=position, target_exposure=target)
@@ -186,6 +194,7 @@ class Desk:
         deadline_s: float,
     ) -> tuple[Advice, Arm, FailureReason | None]:
         for arm, policy in advisers:
+            assert signal.reading is not None  # noqa: S101 - without one there are no advisers
             left_s = max(deadline_s - self._monotonic_s(), 0.0)
             try:
                 advice = await policy.advise(signal.symbol, signal.reading, position, budget_s=left_s * BUDGET_SHARE)
@@ -206,7 +215,7 @@ def hold(position: float, failure: FailureReason | None) -> Advice:
         scores=(),
         confidence=None,
         confidence_reason=ConfidenceReason.UNAVAILABLE,
-        reasoning="no current market data" if failure is FailureReason.NO_DATA else "no adviser could answer",
+        reasoning=_NOBODY_ASKED.get(failure, "no adviser could answer"),
     )
 
 

@@ -6,13 +6,14 @@ from decimal import Decimal
 
 from trading.agents import Agent, AgentState, ExecutionMode
 from trading.boot import Moment
-from trading.ledger import Position, unrealized
+from trading.ledger import EXACT, Position, unrealized
 from trading.limits import Account, judge_order
 from trading.orders import ZERO, LotRules, Order, OrderRequest, OrderState, Side, client_order_id
 from trading.sizing import Sized, Sizing, capital_of_symbol, size
 from trading.vocabulary import Action, BlockReason, Decision, Halt
 
 MINUTE_S = 60.0
+BPS = Decimal(10_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +21,8 @@ class Facts:
     """What is true of a user's trading in the transaction that would write the order.
 
     `position` is that in the symbol, `positions` all of this user and mode; `working` are its orders that may still be
-    filled. `realized_today` is net of fees since midnight UTC, quote currency. `venue_limited`: the venue takes no
-    further order now.
+    filled. `realized_today` is net of the fees that were told, `untold_today` the value traded without a fee being
+    told: both since midnight UTC, quote currency. `venue_limited`: the venue takes no further order now.
     """
 
     now: Moment
@@ -32,6 +33,7 @@ class Facts:
     working: Sequence[Order]
     orders_last_minute: int
     realized_today: Decimal
+    untold_today: Decimal
     venue_limited: bool
 
 
@@ -49,11 +51,13 @@ class Venue:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """How orders are made: `dead_band` is the change of exposure below which none is (a share of the symbol's capital),
-    `ttl_s` how long one may take to leave. `symbols` is how many the market lists."""
+    `ttl_s` how long one may take to leave. `symbols` is how many the market lists. `assumed_fee_bps` (basis points of
+    the traded value, >= 0) stands for a fee that no venue told, in the daily loss limit only."""
 
     dead_band: Decimal
     ttl_s: float
     symbols: int
+    assumed_fee_bps: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,7 @@ def _order(
         filled_quantity=ZERO,
         average_price=None,
         fee=ZERO,
+        told_fee=ZERO,
         ended_at_s=None,
     )
 
@@ -152,7 +157,7 @@ def _judge(
         orders_last_minute=facts.orders_last_minute,
         open_orders=len(facts.working),
         unresolved=_unresolved(facts, symbol),
-        realized_today=facts.realized_today,
+        realized_today=_realized_today(facts, terms),
         unrealized=_unrealized(facts, price_of),
     )
     reasons = judge_order(sized, account, agent.config.limits, facts.halt)
@@ -168,6 +173,12 @@ def _agent_problem(agent: Agent | None, decision: Decision) -> BlockReason | Non
     if agent.state is AgentState.PAUSED:
         return BlockReason.AGENT_PAUSED
     return BlockReason.AGENT_STOPPED if agent.state is AgentState.STOPPED else None
+
+
+def _realized_today(facts: Facts, terms: Terms) -> Decimal:
+    # A fee that nobody told is not 0: the limit would come too late.
+    assumed = EXACT.multiply(facts.untold_today, EXACT.divide(terms.assumed_fee_bps, BPS))
+    return EXACT.subtract(facts.realized_today, assumed)
 
 
 def _unresolved(facts: Facts, symbol: str) -> bool:

@@ -1,12 +1,14 @@
 """What fills make of a position: its average cost, what was earned, and whose that is.
 
 Nothing is lost to rounding: the cash a fill moves and the change of the position's cost always add up to what it
-realised, to the last digit. Profit is before fees; both belong to the arm that opened the position.
+realised, to the last digit. Profit is before fees; both belong to the arm that opened the position. A fee that the
+venue has not told is None, and no 0.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
+from functools import reduce
 
 from trading.errors import OutcomeUnknown
 from trading.orders import ZERO, Order, Receipt, Side
@@ -39,13 +41,15 @@ FLAT = Position(quantity=ZERO, average_cost=ZERO, arm=None, opened_at_s=None)
 class Fill:
     """Part of an order was traded: `quantity` base units at `price`, for `fee`, both in quote currency.
 
-    A quantity of 0 is a fee that the venue told later. `arm` decided the order, `at_s` is a wall time (Unix seconds).
+    `fee` is None when the venue has not told it; told, it is also that of the earlier fills of the order that had none
+    (see share_fee). A quantity of 0 is a fee that the venue told later. `arm` decided the order, `at_s` is a wall time
+    (Unix seconds).
     """
 
     side: Side
     quantity: Decimal
     price: Decimal
-    fee: Decimal
+    fee: Decimal | None
     arm: Arm
     at_s: float
 
@@ -59,7 +63,7 @@ class Booking:
     """
 
     quantity: Decimal
-    fee: Decimal
+    fee: Decimal | None
     realized: Decimal
     arm: Arm
     position: Position
@@ -96,17 +100,39 @@ def new_fill(order: Order, receipt: Receipt, *, at_s: float) -> Fill | None:
     ordered, or filled at no price. An old answer that came late is one of these, so ask again.
     """
     quantity = EXACT.subtract(receipt.filled_quantity, order.filled_quantity)
-    fee = ZERO if receipt.fee is None else EXACT.subtract(receipt.fee, order.fee)
-    if quantity < 0 or fee < 0:
+    fee = None if receipt.fee is None else EXACT.subtract(receipt.fee, order.told_fee)
+    if quantity < 0 or (fee is not None and fee < 0):
         raise OutcomeUnknown(f"the venue takes back a part of {order.request.client_order_id}")
     if receipt.filled_quantity > order.request.quantity:
         raise OutcomeUnknown(f"the venue has filled more than was ordered of {order.request.client_order_id}")
-    if quantity == 0 and fee == 0:
+    if quantity == 0 and (fee is None or (fee == 0 and order.fee is not None)):
         return None
     price = _new_price(order, receipt, quantity)
     if price is None or price <= 0:
         raise OutcomeUnknown(f"the venue tells no price for what it filled of {order.request.client_order_id}")
     return Fill(side=order.request.side, quantity=quantity, price=price, fee=fee, arm=order.arm, at_s=at_s)
+
+
+def fee_after(order: Order, receipt: Receipt) -> Decimal | None:
+    """The fee of all that is filled of an order once a receipt is in; None when the venue has not told it."""
+    if receipt.fee is not None:
+        return receipt.fee
+    return order.fee if receipt.filled_quantity == order.filled_quantity else None
+
+
+def traded_value(quantity: Decimal, price: Decimal) -> Decimal:
+    """What was traded, in quote currency, exactly."""
+    return _times(quantity, price)
+
+
+def share_fee(fee: Decimal, values: Sequence[Decimal]) -> Sequence[Decimal]:
+    """A fee that was told of several fills at once, by the value of each (>= 0); the shares add up to it exactly."""
+    shares, left, value_left = [], fee, reduce(EXACT.add, values, ZERO)
+    for value in values:
+        share = left if value == value_left else _average(_times(left, value), value_left)
+        shares.append(share)
+        left, value_left = EXACT.subtract(left, share), EXACT.subtract(value_left, value)
+    return shares
 
 
 def _new_price(order: Order, receipt: Receipt, quantity: Decimal) -> Decimal | None:
@@ -122,9 +148,10 @@ def _parts(position: Position, fill: Fill) -> Iterator[Fill]:
     if (position.quantity >= 0) is (fill.side is Side.BUY) or fill.quantity <= closable:
         yield fill
         return
-    fee = _average(_times(fill.fee, closable), fill.quantity)
-    yield replace(fill, quantity=closable, fee=fee)
-    yield replace(fill, quantity=EXACT.subtract(fill.quantity, closable), fee=EXACT.subtract(fill.fee, fee))
+    opening = EXACT.subtract(fill.quantity, closable)
+    fees = (None, None) if fill.fee is None else share_fee(fill.fee, (closable, opening))
+    yield replace(fill, quantity=closable, fee=fees[0])
+    yield replace(fill, quantity=opening, fee=fees[1])
 
 
 def _after(position: Position, fill: Fill) -> Position:

@@ -17,8 +17,9 @@ class Account:
     """What there is of one agent before this order is placed, the order itself not counted.
 
     `orders_last_minute` were placed in the last 60 s, `open_orders` are working. `unresolved`: it is not known what
-    became of an order in this symbol. `realized_today` is the profit of this day (UTC) after fees, `unrealized` that of
-    the open positions, None when one of them has no price now; both in USD, negative for a loss.
+    became of an order in this symbol. `realized_today` is the profit of this day (UTC) after fees, told or
+    assumed, `unrealized` that of the open positions, None when one of them has no price now; both in USD, negative for
+    a loss.
     """
 
     orders_last_minute: int

@@ -3,6 +3,8 @@
 At most one order a decision, and it carries one client order id for ever: that is what makes sending safe.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -26,6 +28,13 @@ class Side(StrEnum):
     def sign(self) -> int:
         """What a filled unit adds to the position."""
         return 1 if self is Side.BUY else -1
+
+
+class MadeBy(StrEnum):
+    """What an order was made by: a decision, or the stop of an agent that closes what it holds."""
+
+    DECISION = "decision"
+    STOP = "stop"
 
 
 class OrderState(StrEnum):
@@ -94,15 +103,21 @@ class OrderRequest:
     side: Side
     quantity: Decimal
 
+    @property
+    def made_by(self) -> MadeBy:
+        """What it was made by, as its id says wherever it is seen."""
+        return MadeBy.STOP if self.client_order_id.startswith(client_order_id(_CLOSING)) else MadeBy.DECISION
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order as the store has it.
 
     `reference_price` (quote currency) is that of the decision; `arm` is the one that decided; `reduces` when it brings
-    the position nearer to flat. It may leave until `deadline`, not later. `filled_quantity` and `fee` (quote currency)
-    add up over its fills, `average_price` is None before the first. `reason` says why it is where it is. Only the
-    sender with its last `epoch` may say what became of it. Wall times, Unix seconds.
+    the position nearer to flat. It may leave until `deadline`, not later. `filled_quantity` adds up over its fills,
+    `average_price` is None before the first. `fee` (quote currency) is that of all that is filled, None when the venue
+    has not told it; `told_fee` is what it told last, perhaps of a part, 0 before. `reason` says why it is where it is.
+    Only the sender with its last `epoch` may say what became of it. Wall times, Unix seconds.
     """
 
     request: OrderRequest
@@ -121,7 +136,8 @@ class Order:
     venue_order_id: str | None
     filled_quantity: Decimal
     average_price: Decimal | None
-    fee: Decimal
+    fee: Decimal | None
+    told_fee: Decimal
     ended_at_s: float | None
 
 
@@ -130,7 +146,7 @@ class Receipt:
     """What a venue says of one order: the whole of it so far, not what is new.
 
     `state` is OPEN, FILLED, CANCELED or REJECTED. `average_price` and `fee` in quote currency; `fee` None when the
-    venue tells none. With REJECTED, `reason` is the venue's word for it.
+    venue does not tell it, which is not 0. With REJECTED, `reason` is the venue's word for it.
     """
 
     state: OrderState
@@ -163,3 +179,16 @@ class WantedOrders:
 def client_order_id(decision_id: str) -> str:
     """The one id under which a decision is ever sent: a function of the decision. At most 36 characters."""
     return f"rl-{decision_id}"
+
+
+# Ids of decisions are hex digits: none begins like this.
+_CLOSING = "close-"
+
+
+def closing_id(user_id: str, symbol: str, version: int) -> str:
+    """What an order has in place of a decision's id when a stop made it; `version` is the store's, raised by that stop.
+
+    So no two stops make the same one, and one stop makes one for each symbol. 30 characters.
+    """
+    name = json.dumps([user_id, symbol, version]).encode()
+    return _CLOSING + hashlib.sha256(name).hexdigest()[:24]

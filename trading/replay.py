@@ -25,11 +25,14 @@ class Difference:
 def serving(recorded: Decision, assignment: Assignment) -> tuple[Arm, FailureReason | None]:
     """Which arm has to have answered, and why not the assigned one.
 
-    That an adviser failed cannot be made again: it is taken as recorded, unless there was no market to advise on.
+    That an adviser failed cannot be made again: it is taken as recorded, unless there was no market, or no signal, to
+    advise on.
     """
     market, failure = recorded.market, recorded.failure
     if market is None or market.ended or market.stale:
         return Arm.HOLD, FailureReason.NO_DATA
+    if recorded.signal.reading is None:
+        return Arm.HOLD, FailureReason.NO_SIGNAL
     if failure is None:
         return assignment.arm, None
     return (Arm.HOLD if recorded.served_arm is Arm.HOLD else Arm.FALLBACK), failure

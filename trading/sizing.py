@@ -4,7 +4,7 @@ What is held and what working orders may yet fill count as one; everything is ro
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Context, Decimal, localcontext
 
 from trading.agents import AgentConfig
@@ -71,6 +71,20 @@ def size(sizing: Sizing) -> Sized | BlockReason:
         sellable = max(sizing.held - selling, ZERO)
         wanted = change if change > 0 else min(-change, sellable)
         return _in_lots(Side.BUY if change > 0 else Side.SELL, wanted, sizing.price, sizing.rules)
+
+
+def size_closing(held: Decimal, price: Decimal | None, rules: LotRules | None) -> Sized | BlockReason:
+    """The order that leaves nothing of what is `held` (base units, not 0) but what is less than a lot.
+
+    Or why there is none: VENUE_SYMBOL, NO_PRICE or BELOW_MINIMUM; arguments as in Sizing.
+    """
+    if rules is None:
+        return BlockReason.VENUE_SYMBOL
+    if price is None or price <= 0:
+        return BlockReason.NO_PRICE
+    with localcontext(_DOWN):
+        sized = _in_lots(Side.SELL if held > 0 else Side.BUY, abs(held), price, rules)
+    return sized if isinstance(sized, BlockReason) else replace(sized, reduces=True)
 
 
 def _in_lots(side: Side, wanted: Decimal, price: Decimal, rules: LotRules) -> Sized | BlockReason:

@@ -9,6 +9,8 @@ from trading.thresholds import ThresholdsInForce
 
 # What the source of a market is called whose prices are made up: nothing measured on real bars holds there.
 SIMULATED = "simulated"
+# The age of the last closed bar, in timeframes, above which it says too little of the market.
+STALE_TIMEFRAMES = 1.5
 
 
 class Action(StrEnum):
@@ -97,6 +99,7 @@ class FailureReason(StrEnum):
     FEATURES_WARMING_UP = "features_warming_up"
     FEATURES_MISSING = "features_missing"
     NO_DATA = "no_data"
+    NO_SIGNAL = "no_signal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +141,14 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """What a caller sends. `sent_at_s` is the time of the signal (Unix seconds), None when not given."""
+    """What a caller sends. `sent_at_s` is the time of the signal (Unix seconds), None when not given.
+
+    `reading` is None where an agent was to decide by itself and there was no signal: nobody can advise it then.
+    """
 
     user_id: str
     symbol: str
-    reading: Reading
+    reading: Reading | None
     quote: Quote | None
     sent_at_s: float | None
 
@@ -193,8 +199,8 @@ class MarketView:
 
     @property
     def stale(self) -> bool:
-        """True when the last closed bar is older than 1.5 timeframes."""
-        return self.now_s - self.as_of_s > 1.5 * self.timeframe_s
+        """True when the last closed bar is older than STALE_TIMEFRAMES."""
+        return self.now_s - self.as_of_s > STALE_TIMEFRAMES * self.timeframe_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from adapters.store.agent_bars import LEASE_S, Taken, finish, miss, take
 from adapters.store.engine import Store, Work
-from rl_models.live_signals import LiveSignals
 from trading.acting import AgentBar, Close, decision_id, due, grace_s, left_s
 from trading.agents import Agent
 from trading.boot import Clock
@@ -52,6 +51,16 @@ class Decide(Protocol):
         """
 
 
+class Signals(Protocol):
+    """Where the signals of bars come from."""
+
+    def ready(self, close_s: int) -> bool:
+        """Whether the signals at this close (market time, Unix seconds) are there or will not come; never waits."""
+
+    def of(self, bar: AgentBar) -> Signal | None:
+        """The signal to decide on, once they are ready; None where there is nothing to decide: the bar is missed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """What acting needs of the worker. `agents` are those known now; `secret` is the store's, for decision ids."""
@@ -59,7 +68,7 @@ class Scene:
     store: Store
     market: Market
     features: Features
-    signals: LiveSignals
+    signals: Signals
     agents: Callable[[], Iterable[Agent]]
     decide: Decide
     secret: bytes
@@ -78,6 +87,11 @@ class Acting:
         self._open: list[tuple[float, AgentBar]] = []
         self.decided = 0
         self.missed = 0
+
+    @property
+    def signals(self) -> Signals:
+        """Where the signals come from."""
+        return self._scene.signals
 
     async def run(self) -> None:
         """Act until cancelled. What was taken and not ended then is taken by another worker, if that is in time."""
@@ -132,7 +146,10 @@ class Acting:
         if not bars:
             return False
         late = [bar for bar in bars if self._left_s(bar) <= 0.0]
-        timely = [bar for bar in bars if bar not in late]
+        early = [bar for bar in bars if bar not in late and not self.signals.ready(bar.bar_close_s)]
+        timely = [bar for bar in bars if bar not in late and bar not in early]
+        for bar in early:
+            self._try_after(LOOK_S, bar)
         try:
             if late:
                 await self._miss(late)
@@ -185,10 +202,7 @@ class Acting:
         # What is decided now is decided on the last bar the features know: of another one it would be no decision.
         if self._scene.features.view(bar.symbol).as_of_s != bar.bar_close_s:
             return None
-        reading = self._scene.signals.at(bar.symbol, bar.bar_close_s)
-        if reading is None:
-            return None
-        return Signal(user_id=bar.user_id, symbol=bar.symbol, reading=reading, quote=None, sent_at_s=None)
+        return self.signals.of(bar)
 
     def _try_again(self, bar: AgentBar) -> None:
         # A miss that the store cannot take for the length of a bar is given up.

@@ -1,7 +1,7 @@
 """Whether a configuration can work here, and what its user should know of it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
 
 from rl_models.answers import calibrated_symbols
@@ -21,22 +21,36 @@ class WarningCode(StrEnum):
     """What a user is warned about. A closed list: it is part of the wire."""
 
     THRESHOLD_UNREACHABLE = "threshold_unreachable"
+    SESSION_TRADES = "session_trades"
+    SESSION_UNKNOWN = "session_unknown"
 
 
 class AgentChecks:
-    """Judges configurations for one market. `find_shelf` reads files; `mode` is the highest that is allowed."""
+    """Judges configurations for one market. `find_shelf` reads files; `mode` is the highest that is allowed.
 
-    def __init__(self, market: Market, find_shelf: Callable[[], Shelf], *, mode: ExecutionMode) -> None:
+    `session_trades` tells in a moment whether TradingService's own session of a user trades, with None where that is
+    not known; it is None without a TradingService.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        find_shelf: Callable[[], Shelf],
+        *,
+        mode: ExecutionMode,
+        session_trades: Callable[[str], Awaitable[bool | None]] | None = None,
+    ) -> None:
         self._market = market
         self._find_shelf = find_shelf
         self._mode = mode
+        self._session_trades = session_trades
 
     @property
     def default_execution(self) -> ExecutionMode:
         """The mode of an agent whose user chose none: paper, as far as that is allowed."""
         return min(ExecutionMode.PAPER, self._mode, key=MODES.index)
 
-    async def check(self, config: AgentConfig, active: Model) -> list[WarningView]:
+    async def check(self, user_id: str, config: AgentConfig, active: Model) -> list[WarningView]:
         """What a user should know, given the active model. Raises InvalidField for what cannot work."""
         self._check_market(config)
         if MODES.index(config.execution) > MODES.index(self._mode):
@@ -44,7 +58,7 @@ class AgentChecks:
         manifest = await self._manifest(config.model_type, active)
         if config.execution is ExecutionMode.LIVE:
             _check_live(config, manifest)
-        return list(self._warnings(config, manifest))
+        return [*self._warnings(config, manifest), *await self._session_warnings(user_id, config)]
 
     def _check_market(self, config: AgentConfig) -> None:
         market = self._market
@@ -73,6 +87,18 @@ class AgentChecks:
         problem = self._unreachable(config, manifest)
         if problem is not None:
             yield {"code": WarningCode.THRESHOLD_UNREACHABLE, "message": problem}
+
+    async def _session_warnings(self, user_id: str, config: AgentConfig) -> list[WarningView]:
+        if config.execution is not ExecutionMode.LIVE or self._session_trades is None:
+            return []
+        trades = await self._session_trades(user_id)
+        if trades is None:
+            said = "TradingService does not say whether a session of its own trades beside this agent"
+            return [{"code": WarningCode.SESSION_UNKNOWN, "message": said}]
+        if trades:
+            said = "TradingService's own session is active and trades beside this agent, on the same account"
+            return [{"code": WarningCode.SESSION_TRADES, "message": said}]
+        return []
 
     def _unreachable(self, config: AgentConfig, manifest: Manifest) -> str | None:
         threshold, calibration = config.confidence_threshold, manifest.calibration

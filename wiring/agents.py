@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from pydantic_core import to_json
 
 from adapters.store.agents import Activity, activity, change_agent, list_agents
+from adapters.store.closing import Stopping, close_positions_of
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store, Work
 from adapters.store.order_lists import in_flight
@@ -16,12 +18,14 @@ from schemas import (
     AgentsPage,
     AgentStarted,
     AgentView,
+    ClosingView,
     WarningView,
     iso_time,
     to_summary,
 )
 from trading import agents
 from trading.agents import ENSEMBLE, Agent, AgentCommand, AgentConfig, AgentState, StartResult
+from trading.closing import Closing
 from trading.errors import NotFound, StoreUnavailable
 from wiring.agent_checks import AgentChecks
 from wiring.models import Model
@@ -56,6 +60,23 @@ class KnownModels(Protocol):
         """Why named ones are not loaded."""
 
 
+class Closer(Protocol):
+    """Closes what stopped agents hold; see wiring.closer."""
+
+    def stopping(self) -> Stopping:
+        """How the transaction that stops an agent does it."""
+
+    def wake(self) -> None:
+        """Send what it made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Controlled:
+    agent: Agent
+    in_flight: Sequence[str]
+    closing: Sequence[Closing]
+
+
 class AgentDesk:
     """Changes agents in the store and shows them as the wire does.
 
@@ -69,6 +90,7 @@ class AgentDesk:
         known: KnownAgents,
         models: KnownModels,
         checks: AgentChecks,
+        closer: Closer,
         *,
         wall_s: Callable[[], float] = time.time,
     ) -> None:
@@ -76,11 +98,12 @@ class AgentDesk:
         self._known = known
         self._models = models
         self._checks = checks
+        self._closer = closer
         self._wall_s = wall_s
 
     async def start(self, user_id: str, config: AgentConfig) -> AgentStarted:
         """Start, or resume, the agent of a user. Raises InvalidField, IllegalChange, StoreUnavailable."""
-        warnings = await self._checks.check(config, self._models.current)
+        warnings = await self._checks.check(user_id, config, self._models.current)
         agent, result = await self._store.write(self._start(user_id, config))
         self._known.apply(agent)
         return _show_started(agent, result, warnings)
@@ -90,26 +113,32 @@ class AgentDesk:
 
         Raises InvalidField; the write raises IllegalChange.
         """
-        warnings = await self._checks.check(config, self._models.current)
+        warnings = await self._checks.check(user_id, config, self._models.current)
         write = self._start(user_id, config)
         return lambda connection: _then(write(connection), lambda done: to_json(_show_started(*done, warnings)))
 
-    async def control(self, user_id: str, command: AgentCommand) -> AgentControlled:
+    async def control(self, user_id: str, command: AgentCommand, *, close_positions: bool = False) -> AgentControlled:
         """Pause, resume or stop an agent. Raises NotFound, IllegalChange, StoreUnavailable.
 
-        Once it is paused or stopped no order of it begins to leave; the answer names those that had before.
+        Once it is paused or stopped no order of it begins to leave; the answer names those that had before. With
+        `close_positions` (and stop) those leave that close what it holds, and an agent may be stopped that is already.
         """
-        agent, flying = await self._store.write(self._control(user_id, command))
-        self._known.apply(agent)
-        return {**to_summary(agent), "orders_in_flight": list(flying)}
+        controlled = await self._store.write(self._control(user_id, command, close_positions=close_positions))
+        self._known.apply(controlled.agent)
+        self.controlled()
+        return _show_controlled(controlled)
 
-    def control_work(self, user_id: str, command: AgentCommand) -> Work[bytes]:
+    def control_work(self, user_id: str, command: AgentCommand, *, close_positions: bool = False) -> Work[bytes]:
         """The same to be done in another transaction: a write whose result is the answer as JSON.
 
-        The write raises NotFound, IllegalChange.
+        The write raises NotFound, IllegalChange. Once it is durable, `controlled` is to be called.
         """
-        write = self._control(user_id, command)
-        return lambda connection: _then(write(connection), _show_controlled)
+        write = self._control(user_id, command, close_positions=close_positions)
+        return lambda connection: _then(write(connection), lambda done: to_json(_show_controlled(done)))
+
+    def controlled(self) -> None:
+        """What a command made durable may leave now."""
+        self._closer.wake()
 
     async def status(self, user_id: str) -> AgentView:
         """An agent and what it did so far. Raises NotFound."""
@@ -140,12 +169,20 @@ class AgentDesk:
     def _start(self, user_id: str, config: AgentConfig) -> Work[tuple[Agent, StartResult]]:
         return change_agent(user_id, lambda known: agents.start(known, user_id, config, wall_s=self._wall_s()))
 
-    def _control(self, user_id: str, command: AgentCommand) -> Work[tuple[Agent, Sequence[str]]]:
-        change = change_agent(user_id, lambda known: (agents.control(known, command, wall_s=self._wall_s()), None))
+    def _control(self, user_id: str, command: AgentCommand, *, close_positions: bool) -> Work[_Controlled]:
+        stopping = self._closer.stopping() if close_positions else None
 
-        async def work(connection: StoreConnection) -> tuple[Agent, Sequence[str]]:
+        def after(known: Agent | None) -> Agent:
+            if close_positions:
+                return agents.stop_to_close(known, wall_s=self._wall_s())
+            return agents.control(known, command, wall_s=self._wall_s())
+
+        change = change_agent(user_id, lambda known: (after(known), None))
+
+        async def work(connection: StoreConnection) -> _Controlled:
             agent, _ = await change(connection)
-            return agent, await in_flight(connection, user_id)
+            closing = () if stopping is None else await close_positions_of(connection, agent, stopping)
+            return _Controlled(agent=agent, in_flight=await in_flight(connection, user_id), closing=closing)
 
         return work
 
@@ -171,9 +208,11 @@ def _show_started(agent: Agent, result: StartResult, warnings: Sequence[WarningV
     return {**to_summary(agent), "result": result, "warnings": list(warnings)}
 
 
-def _show_controlled(done: tuple[Agent, Sequence[str]]) -> bytes:
-    agent, flying = done
-    return to_json({**to_summary(agent), "orders_in_flight": list(flying)})
+def _show_controlled(done: _Controlled) -> AgentControlled:
+    closing: list[ClosingView] = [
+        {"symbol": each.symbol, "client_order_id": each.client_order_id, "reason": each.reason} for each in done.closing
+    ]
+    return {**to_summary(done.agent), "orders_in_flight": list(done.in_flight), "closing": closing}
 
 
 async def _then(before: Awaitable[Before], make: Callable[[Before], After]) -> After:

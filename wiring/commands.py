@@ -51,11 +51,14 @@ class AgentCommands:
     async def control(self, params: AgentControlParams) -> bytes:
         """Pause, resume or stop the agent of a user."""
         user_id, command, key = params["user_id"], params["action"], params["idempotency_key"]
+        close = params["close_positions"]
         if key is None:
-            return to_json(await self._desk.control(user_id, command))
-        work = self._desk.control_work(user_id, command)
-        request = KeyedRequest(user_id=user_id, operation=CONTROL, key=key, content=command.encode())
+            return to_json(await self._desk.control(user_id, command, close_positions=close))
+        work = self._desk.control_work(user_id, command, close_positions=close)
+        content = f"{command} close_positions" if close else command
+        request = KeyedRequest(user_id=user_id, operation=CONTROL, key=key, content=content.encode())
         answer = await self._once.run_in_transaction(request, lambda _: work, within_s=WITHIN_S)
+        self._desk.controlled()
         await self._look()
         return answer
 

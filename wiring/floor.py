@@ -16,10 +16,11 @@ from trading.agents import AgentState, ExecutionMode
 from trading.boot import Clock
 from trading.errors import NoMarketData, UnknownSymbol
 from trading.intents import Terms
-from trading.orders import Order, OrderRequest, Side
+from trading.orders import MadeBy, Order, OrderRequest, Side
 from trading.ports import Features, Market
 from trading.sizing import decimal_of
 from trading.vocabulary import Decision, Halt
+from wiring.closer import Closer
 from wiring.loops import begin
 from wiring.order_desk import OrderDesk
 from wiring.order_pages import OrderPages
@@ -81,17 +82,24 @@ class Floor:
                 dead_band=decimal_of(settings.order_dead_band),
                 ttl_s=settings.order_ttl_seconds,
                 symbols=len(market.symbols()),
+                assumed_fee_bps=decimal_of(settings.assumed_fee_bps),
             ),
             now=now,
             decided=recorder.refused,
         )
-        self.pages = OrderPages(store, price_of=self.price_of, now=now, settled=recorder.settled)
+        self.closer = Closer(
+            self.venues, self.sender, price_of=self.price_of, ttl_s=settings.order_ttl_seconds, now=now
+        )
+        self.pages = OrderPages(store, self.venues, price_of=self.price_of, now=now, settled=recorder.settled)
 
     def _reconciled(self, venue: str) -> bool:
         return self.reconciler.reconciled(venue)
 
     def _goes_on(self, order: OrderRequest) -> bool:
         agent, halt = self._known.of(order.user_id), self._known.halt()
+        if order.made_by is MadeBy.STOP:
+            # Its agent is stopped, whether this process knows that yet or not.
+            return halt is not Halt.HALTED
         if agent is None or agent.state is not AgentState.RUNNING:
             return False
         return halt is Halt.OPEN or (halt is Halt.REDUCING and order.side is Side.SELL)

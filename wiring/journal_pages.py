@@ -90,17 +90,18 @@ def _line_of(record: Record) -> Mapping[str, object]:
 
 
 def _line(record: Record, decision: Decision) -> dict[str, object]:
-    return {**to_answer(decision), "decided_at": iso_time(record.decided_at_s)}
+    decided_at = iso_time(record.decided_at_s)
+    return {**to_answer(decision), "decided_at": decided_at, "order_state": record.order_state}
 
 
 def _signal(signal: Signal) -> dict[str, object]:
     reading, quote = signal.reading, signal.quote
     return {
-        "confidence": reading.confidence,
-        "rsi": reading.rsi,
-        "change_percent": reading.change_percent,
-        "volume": reading.volume_usd,
-        "action": reading.action,
+        "confidence": None if reading is None else reading.confidence,
+        "rsi": None if reading is None else reading.rsi,
+        "change_percent": None if reading is None else reading.change_percent,
+        "volume": None if reading is None else reading.volume_usd,
+        "action": None if reading is None else reading.action,
         "timestamp": None if signal.sent_at_s is None else iso_time(signal.sent_at_s),
         "market_data": None
         if quote is None

@@ -16,23 +16,28 @@ from adapters.live_market import MEMORY_BARS, LiveMarket
 from adapters.store.engine import Store
 from adapters.store.snapshot import SnapshotReader
 from adapters.store.thresholds import ThresholdReader
+from adapters.trading_service.catalogue import SESSIONS
+from adapters.trading_service.sessions import Sessions
+from adapters.trading_service.signals import hear_signals
 from adapters.trading_service.versions import Version, probe
 from adapters.upstream.breakers import Breakers
 from adapters.upstream.client import Upstream
 from adapters.upstream.tokens import Tokens, read_secret
-from settings import AggregatorVersion, Settings, TradingVersion
+from settings import AggregatorVersion, Settings, SignalSource, TradingVersion
 from trading.agents import ExecutionMode
 from trading.boot import Clock
 from trading.breaker import BreakerStatus
-from trading.errors import StoreUnavailable, UpstreamUnavailable
+from trading.errors import InvalidSetting, StoreUnavailable, UpstreamUnavailable
 from trading.ports import Market
 from trading.vocabulary import Decision
 from wiring.bar_poller import TURN_S, BarPoller
 from wiring.bar_poller import Watched as WatchedBars
+from wiring.bar_signals import HEAR_S, HeardSignals
 from wiring.floor import Floor, paper_terms
 from wiring.loops import begin, repeat_with_store
 from wiring.threshold_poller import ThresholdPoller, Watched
 from wiring.threshold_samples import ThresholdSamples
+from wiring.trading_sessions import TradingSessions
 from wiring.venues import Place
 
 log = logging.getLogger("rl_service.upstream")
@@ -44,9 +49,10 @@ AGAIN_S = 2.0
 LOOK_S = 1.0
 # Closed bars stay for as long as decisions made on them are looked at.
 KEPT_S = 35 * 86_400
-# V2 takes 10 orders a minute and 100 calls in 15 minutes from one address; the others take what the exchange takes.
-V2_ORDERS = ((10, 60.0), (60, 900.0))
-V2_ASK_S = 25.0
+# V2 takes 10 orders a minute and 100 calls in 15 minutes from one address; the others what the exchange takes. What
+# is left of the 100 is for sessions and for what it says it holds, which is asked every minute.
+V2_ORDERS = ((10, 60.0), (50, 900.0))
+V2_QUESTIONS = ((25, 900.0),)
 NAMES: Mapping[Version, str] = {Version.V1: v1.NAME, Version.V1M: v1m.NAME, Version.V2: v2.NAME}
 
 
@@ -71,6 +77,7 @@ class Neighbours:
         self._owner = secrets.token_hex(8)
         self.breakers = Breakers()
         self.trading_service = self._upstream(TRADING_SERVICE, settings.trading_service_url)
+        self.sessions = None if self.trading_service is None else TradingSessions(store, now=now)
         self.data_aggregator = self._upstream(DATA_AGGREGATOR, settings.data_aggregator_url)
         self.adaptive_threshold = self._upstream(ADAPTIVE_THRESHOLD, settings.adaptive_threshold_url)
         self.bars: BarPoller | None = None
@@ -93,8 +100,9 @@ class Neighbours:
     def loops(self, around: Around) -> list[asyncio.Task[None]]:
         """Begin what keeps the data of the services current, for as long as the worker runs."""
         loops, market = [], around.market
-        if self._settings.execution_mode is ExecutionMode.LIVE:
-            loops.append(begin(self._find_venue(around.floor, market), "venue"))
+        if self.trading_service is not None and self.sessions is not None:
+            finding = self._find_trading_service(self.trading_service, self.sessions, around)
+            loops.append(begin(finding, "trading_service"))
         if isinstance(market, LiveMarket) and self.data_aggregator is not None:
             self.bars = self._bar_poller(self.data_aggregator, market, around.usable_bars)
             loops.append(begin(repeat_with_store(self.bars.turn, lambda: TURN_S), "bars"))
@@ -125,6 +133,15 @@ class Neighbours:
         if self.samples is not None:
             self.samples.offer(decision)
 
+    def signals(self) -> HeardSignals | None:
+        """TradingService's signals for agents that decide by themselves; None where theirs are generated."""
+        settings, upstream = self._settings, self.trading_service
+        if settings.signal_source is not SignalSource.TRADING_SERVICE or upstream is None:
+            return None
+        return HeardSignals(
+            lambda: hear_signals(upstream, deadline_s=HEAR_S), max_age_s=settings.signal_max_age_seconds
+        )
+
     def misses_bars(self) -> bool:
         """True while this worker asks for bars and gets none that can be used; one that is only late is no trouble."""
         failing = {} if self.bars is None else self.bars.state().failing
@@ -135,9 +152,8 @@ class Neighbours:
         shut = (BreakerStatus.OPEN, BreakerStatus.HELD_OPEN)
         return any(state.status in shut for state in self.breakers.states())
 
-    async def _find_venue(self, floor: Floor, market: Market) -> None:
-        upstream = self.trading_service
-        assert upstream is not None  # noqa: S101 - the settings see to that
+    async def _find_trading_service(self, upstream: Upstream, sessions: TradingSessions, around: Around) -> None:
+        live = self._settings.execution_mode is ExecutionMode.LIVE
         while True:
             stated = self._settings.trading_service_version
             try:
@@ -147,13 +163,24 @@ class Neighbours:
                     else Version(stated.value)
                 )
             except UpstreamUnavailable as error:
-                log.warning("no live orders yet: %s", error)
+                log.log(logging.WARNING if live else logging.DEBUG, "no TradingService yet: %s", error)
                 await asyncio.sleep(AGAIN_S)
                 continue
-            log.info("live orders go to TradingService %s", version)
-            floor.venues.add(ExecutionMode.LIVE, self._place(version, upstream, market))
+            sessions.know(version, self._sessions_of(version, upstream))
+            if live:
+                log.info("live orders go to TradingService %s", version)
+                around.floor.venues.add(ExecutionMode.LIVE, self._place(version, upstream, around.market))
             # A loop that ends is one that the worker has lost.
             await asyncio.Event().wait()
+
+    def _sessions_of(self, version: Version, upstream: Upstream) -> Sessions | None:
+        file = self._settings.trading_jwt_secret_file
+        try:
+            return SESSIONS[version](upstream, None if file is None else Tokens(read_secret(file)))
+        except InvalidSetting as error:
+            # Where orders depend on the same, they say so themselves.
+            log.warning("nobody can be told of sessions at TradingService %s: %s", version, error)
+            return None
 
     def _place(self, version: Version, upstream: Upstream, market: Market) -> Place:
         settings, file = self._settings, self._settings.trading_jwt_secret_file
@@ -171,7 +198,7 @@ class Neighbours:
         return Place(
             broker=BROKERS[NAMES[version]](around),
             windows=V2_ORDERS if limited else (),
-            ask_every_s=V2_ASK_S if limited else 0.0,
+            questions=V2_QUESTIONS if limited else (),
             open=lambda: breaker.state().status not in (BreakerStatus.OPEN, BreakerStatus.HELD_OPEN),
         )
 

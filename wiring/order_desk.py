@@ -111,7 +111,7 @@ class OrderDesk:
         if place is None or not place.windows:
             return None
         name = VENUE_CALLS.format(name=place.broker.name)
-        return take_call(name, windows=place.windows, wall_s=self._now().wall_s)
+        return take_call(name, windows=place.windows, now=self._now)
 
     def _place(self, decision: Decision) -> Place | None:
         return None if decision.agent is None else self._venues.place(decision.agent.config.execution)

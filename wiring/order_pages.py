@@ -4,7 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from adapters.store.engine import Store
-from adapters.store.ledger import Holding, arm_profits, holdings
+from adapters.store.ledger import ArmProfit, Holding, arm_profits, holdings
 from adapters.store.order_lists import find_order, list_orders
 from adapters.store.orders import Outcome, resolve
 from schemas import (
@@ -14,6 +14,7 @@ from schemas import (
     OrderView,
     PositionsView,
     PositionView,
+    ProfitView,
     ResolveRequest,
     iso_time,
     spell_amount,
@@ -23,6 +24,8 @@ from trading.boot import Clock
 from trading.errors import InvalidField, NotFound, OutcomeUnknown
 from trading.ledger import EXACT, unrealized
 from trading.orders import Order, OrderState, Receipt, WantedOrders
+from wiring.reconciler import LONG_OPEN_S
+from wiring.venues import Venues
 
 
 class OrderPages:
@@ -31,12 +34,14 @@ class OrderPages:
     def __init__(
         self,
         store: Store,
+        venues: Venues,
         *,
         price_of: Callable[[str], Decimal | None],
         now: Clock,
         settled: Callable[[Order], None] = lambda _: None,
     ) -> None:
         self._store = store
+        self._venues = venues
         self._settled = settled
         self._price_of = price_of
         self._now = now
@@ -62,7 +67,10 @@ class OrderPages:
         }
 
     async def resolve(self, name: str, said: ResolveRequest) -> OrderView:
-        """End an order that is UNKNOWN as a person says. Raises NotFound, IllegalChange, InvalidField."""
+        """End an order as a person says: one that is UNKNOWN, or OPEN for so long that a person is needed.
+
+        Raises NotFound, IllegalChange, InvalidField.
+        """
         found = await self._store.read(find_order(name))
         if found is None:
             raise NotFound("order")
@@ -70,7 +78,9 @@ class OrderPages:
         outcome = _outcome(order, said)
         name = order.request.client_order_id
         try:
-            after = await self._store.write(resolve(name, outcome, by=f"operator {said.by}", now=self._now))
+            after = await self._store.write(
+                resolve(name, outcome, by=f"operator {said.by}", now=self._now, ends_open=self._needs_person(order))
+            )
         except OutcomeUnknown as error:
             raise InvalidField("filled_quantity", str(error)) from None
         self._settled(after)
@@ -83,19 +93,13 @@ class OrderPages:
         return {
             "user_id": user_id,
             "positions": [self._position(holding) for holding in held if holding.position.quantity],
-            "profits": [
-                {
-                    "symbol": profit.symbol,
-                    "mode": profit.mode,
-                    "arm": profit.arm,
-                    "realized": spell_amount(profit.realized),
-                    "fees": spell_amount(profit.fees),
-                    "net": spell_amount(EXACT.subtract(profit.realized, profit.fees)),
-                    "fills": profit.fills,
-                }
-                for profit in earned
-            ],
+            "profits": [_profit(profit) for profit in earned],
         }
+
+    def _needs_person(self, order: Order) -> bool:
+        # As the reconciler counts them. It settles any other, and what a person ended would be filled all the same.
+        long_open = order.created_at_s < self._now().wall_s - LONG_OPEN_S
+        return long_open and not self._venues.follows(order.venue)
 
     def _position(self, holding: Holding) -> PositionView:
         position, price = holding.position, self._price_of(holding.symbol)
@@ -110,6 +114,19 @@ class OrderPages:
             "price": None if price is None else spell_amount(price),
             "unrealized": None if price is None else spell_amount(unrealized(position, price)),
         }
+
+
+def _profit(profit: ArmProfit) -> ProfitView:
+    told = profit.untold_value == 0
+    return {
+        "symbol": profit.symbol,
+        "mode": profit.mode,
+        "arm": profit.arm,
+        "realized": spell_amount(profit.realized),
+        "fees": spell_amount(profit.fees) if told else None,
+        "net": spell_amount(EXACT.subtract(profit.realized, profit.fees)) if told else None,
+        "fills": profit.fills,
+    }
 
 
 def _outcome(order: Order, said: ResolveRequest) -> Outcome:

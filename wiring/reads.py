@@ -54,3 +54,7 @@ class Reads:
     async def positions(self, user_id: str) -> Mapping[str, object]:
         """See Reads."""
         return await self._worker.floor.pages.positions(user_id)
+
+    async def session(self, user_id: str) -> Mapping[str, object]:
+        """See Reads."""
+        return await self._worker.sessions.session(user_id)

@@ -14,6 +14,7 @@ from trading.boot import Clock, Moment
 from trading.errors import CannotAsk, OutcomeUnknown, StoreUnavailable, UpstreamUnavailable
 from trading.orders import Order, OrderState
 from trading.ports import Broker
+from wiring.questions import Questions
 from wiring.venues import Venues
 
 log = logging.getLogger("rl_service.orders")
@@ -40,14 +41,6 @@ class Unresolved:
 
     unknown: int = 0
     needs_operator: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Turn:
-    # Whose orders a venue is asked about, when that began, and until when about nobody else's (monotonic).
-    user_id: str
-    began_s: float
-    until_s: float
 
 
 class Reconciler:
@@ -78,7 +71,7 @@ class Reconciler:
         # The pass in which an order was last tried.
         self._passes = 0
         self._tried: dict[str, int] = {}
-        self._turns: dict[str, _Turn] = {}
+        self._questions = Questions(store, venues, now=now)
         self.unresolved = Unresolved()
 
     def reconciled(self, venue: str) -> bool:
@@ -99,8 +92,9 @@ class Reconciler:
             await self._sleep(LOOK_S)
 
     async def _ask_all(self, waiting: Sequence[tuple[Order, float | None]], until: Moment) -> None:
-        now_s = self._now().monotonic_s
-        due = self._least_tried([order for order, checked_s in waiting if self._due(order, checked_s, now_s)])
+        due = await self._questions.affordable(
+            self._least_tried([order for order, checked_s in waiting if self._due(order, checked_s)])
+        )
         silent: set[str] = set()
         while due and until.left_s(self._now()) > 0.0:
             together = due[:TOGETHER]
@@ -118,19 +112,14 @@ class Reconciler:
         self._tried = {name: self._tried.get(name, 0) for name in names}
         return sorted(due, key=lambda order: self._tried[order.request.client_order_id])
 
-    def _due(self, order: Order, checked_s: float | None, now_s: float) -> bool:
+    def _due(self, order: Order, checked_s: float | None) -> bool:
         place = self._venues.place_of(order.venue)
         if place is not None and _unaskable(place.broker, order):
             return checked_s is None  # which is found out once
-        if place is None or place.ask_every_s == 0.0:
-            just_now = checked_s is not None and 0.0 <= self._wall_s() - checked_s < FOLLOW_S
-            return order.state is OrderState.UNKNOWN or not just_now
-        # A venue that counts calls is asked about the orders of one user at a time, of the one that has waited longest.
-        user_id = order.request.user_id
-        turn = self._turns.get(order.venue)
-        if turn is None or now_s >= turn.until_s:
-            turn = self._turns[order.venue] = _Turn(user_id=user_id, until_s=now_s + place.ask_every_s, began_s=now_s)
-        return turn.user_id == user_id and turn.began_s == now_s
+        if place is not None and place.questions:
+            return self._questions.due(order)
+        just_now = checked_s is not None and 0.0 <= self._wall_s() - checked_s < FOLLOW_S
+        return order.state is OrderState.UNKNOWN or not just_now
 
     async def _ask(self, order: Order) -> bool:
         # True when there is no more to be learnt now.

@@ -126,6 +126,8 @@ def _advise(recorded: Decision, arm: Arm, circumstances: Circumstances, shelf: S
         return _advise_rl(recorded, circumstances.market_source, shelf)
     if arm is Arm.HOLD:
         return hold(position, recorded.failure)
+    if signal.reading is None:
+        raise StoreRefused("the rule answered, and no signal was recorded")
     terms = circumstances.terms
     rule = FallbackRule(
         recorded.advice.thresholds or DEFAULT_THRESHOLDS,

@@ -2,6 +2,7 @@
 
 import time
 
+from adapters.live_market import LiveMarket
 from trading.desk import AGENT_MAX_AGE_S
 from trading.vocabulary import Halt
 from wiring.worker import Worker
@@ -18,7 +19,9 @@ def impaired(worker: Worker) -> list[str]:
         "reconciling": bool(floor.waiting_for()),
         "orders": floor.reconciler.unresolved.needs_operator > 0,
         "positions": bool(floor.check.mismatched()),
-        "market_data": worker.neighbours.misses_bars(),
+        # One worker asks for bars and knows first; what they all see is that none have come.
+        "market_data": worker.neighbours.misses_bars()
+        or (isinstance(worker.market, LiveMarket) and worker.market.stale()),
         "upstreams": worker.neighbours.troubled(),
         "trading_halted": worker.known.halt() is not Halt.OPEN,
     }

@@ -101,7 +101,7 @@ class ThresholdPoller:
             self._next.extend(await self._stalest())
         if not self._next:
             return IDLE_S
-        if not await self._store.write(take_call(BUDGET, windows=POLLS, wall_s=self._now().wall_s)):
+        if not await self._store.write(take_call(BUDGET, windows=POLLS, now=self._now)):
             return PACE_S
         rest_s = await self._ask(*self._next.popleft())
         self._rests_until = self._now().after(rest_s)

@@ -12,7 +12,7 @@ from rl_models.rule import evaluate
 from trading.boot import Clock
 from trading.errors import StoreUnavailable, UpstreamUnavailable
 from trading.thresholds import Thresholds, ThresholdSource
-from trading.vocabulary import Arm, Decision, Signal
+from trading.vocabulary import Arm, Decision, Reading, Signal
 
 BUDGET = "adaptive_threshold evaluate"
 SAMPLES = ((6, 60.0),)
@@ -42,17 +42,17 @@ class ThresholdSamples:
         self._now = now
         self._sleep = sleep
         self._chance = chance
-        self._offered: tuple[Signal, Thresholds] | None = None
+        self._offered: tuple[Signal, Reading, Thresholds] | None = None
         self.agreed = self.disagreed = self.failed = 0
 
     def offer(self, decision: Decision) -> None:
         """A decision that may be asked about: one of the rule, for a user the service knows. Never waits."""
         signal = decision.signal
-        if decision.served_arm is not Arm.FALLBACK:
+        if decision.served_arm is not Arm.FALLBACK or signal.reading is None:
             return
         known = self._source.of(signal.user_id, signal.symbol)
         if known is not None:
-            self._offered = signal, known.values
+            self._offered = signal, signal.reading, known.values
 
     async def run(self) -> None:
         """Ask for ever. Waits out whatever the service and the store do."""
@@ -67,15 +67,15 @@ class ThresholdSamples:
         offered, self._offered = self._offered, None
         if offered is None:
             return
-        signal, thresholds = offered
-        if not await self._store.write(take_call(BUDGET, windows=SAMPLES, wall_s=self._now().wall_s)):
+        signal, reading, thresholds = offered
+        if not await self._store.write(take_call(BUDGET, windows=SAMPLES, now=self._now)):
             return
         try:
-            theirs = await self._service.evaluate(signal.user_id, signal.symbol, signal.reading, deadline_s=DEADLINE_S)
+            theirs = await self._service.evaluate(signal.user_id, signal.symbol, reading, deadline_s=DEADLINE_S)
         except UpstreamUnavailable:
             self.failed += 1
             return
-        if theirs.should_trade is evaluate(signal.reading, thresholds).should_trade:
+        if theirs.should_trade is evaluate(reading, thresholds).should_trade:
             self.agreed += 1
         else:
             self.disagreed += 1

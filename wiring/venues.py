@@ -13,12 +13,12 @@ from trading.vocabulary import BlockReason
 class Place:
     """A broker, how many orders it takes within how many seconds (`windows`), and whether it takes any now (`open`).
 
-    `ask_every_s` is how long after one question about an order the next may follow.
+    `questions` is how often it may be asked about orders, likewise; one question is about all orders of a user.
     """
 
     broker: Broker
     windows: Sequence[tuple[int, float]] = ()
-    ask_every_s: float = 0.0
+    questions: Sequence[tuple[int, float]] = ()
     open: Callable[[], bool] = lambda: True
 
 
@@ -52,13 +52,19 @@ class Venues:
         place = self.place_of(name)
         return None if place is None else place.broker
 
+    def follows(self, name: str) -> bool:
+        """True where a venue can be asked by client order id: what is open there is settled without a person."""
+        broker = self.broker(name)
+        return broker is not None and broker.tells_absence
+
     def place_of(self, name: str) -> Place | None:
         """The place of the broker that orders call by this name; None when there is none any more."""
         return next((place for place in self._places.values() if place.broker.name == name), None)
 
     def shut(self) -> frozenset[str]:
         """The names of the venues that take no orders now."""
-        return frozenset(place.broker.name for place in self._places.values() if not place.open())
+        names = [(place, place.broker.name) for place in self._places.values()]
+        return frozenset(name for place, name in names if not place.open() or not self._reconciled(name))
 
     def brokers(self) -> tuple[Broker, ...]:
         """All of them."""
@@ -66,11 +72,20 @@ class Venues:
 
     def venue(self, place: Place, symbol: str) -> Venue:
         """The place as the rules see it at this moment, for an order in a symbol."""
-        return Venue(name=place.broker.name, rules=place.broker.rules, blocked=self._blocked(place, symbol))
+        return self.by_symbol(place)(symbol)
 
-    def _blocked(self, place: Place, symbol: str) -> BlockReason | None:
-        if not self._reconciled(place.broker.name):
-            return BlockReason.RECONCILING
-        if place is self._places.get(ExecutionMode.LIVE) and symbol in self._mismatched():
-            return BlockReason.POSITION_MISMATCH
-        return None if place.open() else BlockReason.VENUE_UNAVAILABLE
+    def by_symbol(self, place: Place) -> Callable[[str], Venue]:
+        """The same for any symbol, still as it is at this moment: to be asked later, and from any thread."""
+        broker, is_open, reconciled = place.broker, place.open(), self._reconciled(place.broker.name)
+        is_live = place is self._places.get(ExecutionMode.LIVE)
+        mismatched = frozenset(self._mismatched()) if is_live else frozenset()
+
+        def venue(symbol: str) -> Venue:
+            blocked = None if is_open else BlockReason.VENUE_UNAVAILABLE
+            if symbol in mismatched:
+                blocked = BlockReason.POSITION_MISMATCH
+            return Venue(
+                name=broker.name, rules=broker.rules, blocked=blocked if reconciled else BlockReason.RECONCILING
+            )
+
+        return venue

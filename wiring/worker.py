@@ -33,6 +33,7 @@ from trading.thresholds import NO_THRESHOLDS, ThresholdSource
 from wiring.acting import Acting, Scene
 from wiring.agent_checks import AgentChecks
 from wiring.agents import AgentDesk
+from wiring.bar_signals import GeneratedSignals
 from wiring.breaker_holds import BreakerHolds
 from wiring.circumstances import circumstances
 from wiring.commands import AgentCommands
@@ -55,6 +56,7 @@ from wiring.policies import PolicyCall, PolicyProcess, ServedPolicies
 from wiring.predictions import Predictions
 from wiring.queue import Queue
 from wiring.runners import RuleCall, UserRules
+from wiring.session_pages import SessionPages
 from wiring.speed import OpenCache, open_bus
 from wiring.stores import find_store
 from wiring.upkeep import sweep_old
@@ -289,8 +291,15 @@ class Worker:
             max_waiting=settings.max_queue_size,
             max_polls=POLLS_A_PLACE * settings.max_concurrent_requests,
         )
-        self.checks = AgentChecks(self.market, lambda: find_models(settings), mode=settings.execution_mode)
-        self.agents = AgentDesk(self.store, self.known, self.models, self.checks)
+        sessions = self.neighbours.sessions
+        self.sessions = SessionPages(sessions)
+        self.checks = AgentChecks(
+            self.market,
+            lambda: find_models(settings),
+            mode=settings.execution_mode,
+            session_trades=None if sessions is None else sessions.trades,
+        )
+        self.agents = AgentDesk(self.store, self.known, self.models, self.checks, self.floor.closer)
         self.commands = AgentCommands(self.agents, self.checks, self.market, self.known, self.once)
         self.pages = JournalPages(self.store)
         self._open_acting()
@@ -316,6 +325,7 @@ class Worker:
 
     def _open_acting(self) -> None:
         signals = LiveSignals(self.market)
+        heard = self.neighbours.signals()
         self.engine = EngineSignals(
             Views(
                 features=self.live,
@@ -330,7 +340,7 @@ class Worker:
                 store=self.store,
                 market=self.market,
                 features=self.live,
-                signals=signals,
+                signals=GeneratedSignals(signals) if heard is None else heard,
                 agents=self.known.agents,
                 decide=self.predictions.decide_on_bar,
                 secret=self._secret,

@@ -8,6 +8,7 @@ from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.trading_tables import calls
 from adapters.store.versions import wait_for_turn
+from trading.boot import Clock
 
 _OF_NAME = calls.c.name == bindparam("of_name")
 _FORGET = delete(calls).where(_OF_NAME, or_(calls.c.at <= bindparam("over"), calls.c.at > bindparam("ahead")))
@@ -15,8 +16,8 @@ _COUNT = select(func.count()).select_from(calls).where(_OF_NAME, calls.c.at > bi
 _TAKE = insert(calls)
 
 
-def take_call(name: str, *, windows: Sequence[tuple[int, float]], wall_s: float) -> Work[bool]:
-    """Write: count one call now, `wall_s` (Unix seconds), if no window is full then; False, and not counted, else.
+def take_call(name: str, *, windows: Sequence[tuple[int, float]], now: Clock) -> Work[bool]:
+    """Write: count one call, by the wall time at which it gets its turn, if no window is full; False, uncounted, else.
 
     A window is how many calls it takes, and its length in seconds; a call leaves it exactly that long after it came.
     Give a name the same windows always. Exact over all workers: of two that take the last place one does not get it.
@@ -25,6 +26,8 @@ def take_call(name: str, *, windows: Sequence[tuple[int, float]], wall_s: float)
 
     async def work(connection: StoreConnection) -> bool:
         await wait_for_turn(connection)
+        # Not before: who waits for the lock calls later, and the service counts from then on.
+        wall_s = now().wall_s
         # A call from beyond the longest window ahead was counted by a clock that has been set back since.
         limits = {"of_name": name, "over": wall_s - longest_s, "ahead": wall_s + longest_s}
         await connection.execute(_FORGET, limits)

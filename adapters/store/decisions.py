@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Select, select, tuple_
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store
 from adapters.store.tables import decisions
+from adapters.store.trading_tables import orders
 from trading.vocabulary import Wanted
 
 MOST_ROWS = 200
@@ -16,7 +17,10 @@ LOOKED_THROUGH = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One decision as it was journalled; `seq` is its place in pages, `document` the JSON of records.py."""
+    """One decision as it was journalled; `seq` is its place in pages, `document` the JSON of records.py.
+
+    `order_state` is that of its order as it is now; None when no order of it is kept.
+    """
 
     seq: int
     id: str
@@ -24,6 +28,7 @@ class Record:
     decided_at_s: float
     terms: str
     document: str
+    order_state: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +72,8 @@ _RECORDS = select(
     decisions.c.decided_at.label("decided_at_s"),
     decisions.c.terms,
     decisions.c.document,
-)
+    orders.c.state.label("order_state"),
+).select_from(decisions.outerjoin(orders, orders.c.decision_id == decisions.c.id))
 _NEWEST_FIRST = (decisions.c.decided_at.desc(), decisions.c.seq.desc())
 
 

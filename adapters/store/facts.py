@@ -48,26 +48,30 @@ async def read_facts(connection: StoreConnection, decision: Decision, now: Momen
     row = (await connection.execute(select(agents).where(agents.c.user_id == user_id))).first()
     agent = None if row is None else agent_of(row)
     mode = ExecutionMode.OFF if agent is None else agent.config.execution
-    held = await _positions(connection, user_id, mode)
+    held = await read_positions(connection, user_id, mode)
+    realized, untold = await _today(connection, user_id, mode, now)
     return Facts(
         now=now,
         agent=agent,
         halt=await halt_now(connection),
         position=held.get(symbol, FLAT),
         positions=held,
-        working=await _working(connection, user_id, mode),
+        working=await read_working(connection, user_id, mode),
         orders_last_minute=await _last_minute(connection, user_id, mode, now),
-        realized_today=await _realized_today(connection, user_id, mode, now),
+        realized_today=realized,
+        untold_today=untold,
         venue_limited=False,
     )
 
 
-async def _positions(connection: StoreConnection, user_id: str, mode: ExecutionMode) -> Mapping[str, Position]:
+async def read_positions(connection: StoreConnection, user_id: str, mode: ExecutionMode) -> Mapping[str, Position]:
+    """What a user holds or held in a mode, by symbol."""
     statement = select(positions).where(positions.c.user_id == user_id, positions.c.mode == mode.value)
     return {row.symbol: position_of(row) for row in await connection.execute(statement)}
 
 
-async def _working(connection: StoreConnection, user_id: str, mode: ExecutionMode) -> Sequence[Order]:
+async def read_working(connection: StoreConnection, user_id: str, mode: ExecutionMode) -> Sequence[Order]:
+    """The orders of a user in a mode that may still be filled."""
     mine = and_(orders.c.working, orders.c.user_id == user_id, orders.c.mode == mode.value)
     return [order_of(row) for row in await connection.execute(select(orders).where(mine))]
 
@@ -90,9 +94,12 @@ async def _last_minute(connection: StoreConnection, user_id: str, mode: Executio
     return int((await connection.execute(sent)).scalar_one())
 
 
-async def _realized_today(connection: StoreConnection, user_id: str, mode: ExecutionMode, now: Moment) -> Decimal:
-    today = select(profits.c.realized, profits.c.fees).where(
+async def _today(
+    connection: StoreConnection, user_id: str, mode: ExecutionMode, now: Moment
+) -> tuple[Decimal, Decimal]:
+    today = select(profits.c.realized, profits.c.fees, profits.c.untold_value).where(
         profits.c.user_id == user_id, profits.c.mode == mode.value, profits.c.day == day_of(now.wall_s)
     )
     rows = (await connection.execute(today)).all()
-    return sum((Decimal(row.realized) - Decimal(row.fees) for row in rows), Decimal(0))
+    realized = sum((Decimal(row.realized) - Decimal(row.fees) for row in rows), Decimal(0))
+    return realized, sum((Decimal(row.untold_value) for row in rows), Decimal(0))

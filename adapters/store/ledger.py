@@ -1,12 +1,12 @@
 """The ledger as rows: fills, the positions they add up to, and the profit of each arm by day."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, insert, select, update
 
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
@@ -14,7 +14,7 @@ from adapters.store.trading_tables import fills, orders, positions, profits
 from adapters.store.upsert import insert_or_replace
 from adapters.store.versions import next_version
 from trading.agents import ExecutionMode
-from trading.ledger import EXACT, FLAT, Booking, Fill, Position, apply_fill
+from trading.ledger import EXACT, FLAT, Booking, Fill, Position, apply_fill, share_fee, traded_value
 from trading.orders import ZERO, Order
 from trading.vocabulary import Arm
 
@@ -33,13 +33,18 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmProfit:
-    """What one arm earned in one symbol: realised, before `fees` (both in quote currency), with so many fills."""
+    """What one arm earned in one symbol: realised, before `fees`, with so many fills.
+
+    `fees` are those that were told; `untold_value` was traded without the fee being told, 0 when all were. Amounts in
+    quote currency.
+    """
 
     symbol: str
     mode: ExecutionMode
     arm: Arm
     realized: Decimal
     fees: Decimal
+    untold_value: Decimal
     fills: int
 
 
@@ -74,6 +79,10 @@ async def book(connection: StoreConnection, order: Order, fill: Fill) -> None:
     """Enter one fill of an order and what follows from it. Before it the transaction has its turn."""
     request = order.request
     key: dict[str, object] = {"user_id": request.user_id, "symbol": request.symbol, "mode": order.mode.value}
+    if order.fee is None and fill.fee is not None:
+        fill = replace(fill, fee=await _tell_earlier(connection, key, request.client_order_id, fill, fill.fee))
+        if fill.quantity == 0:
+            return
     mine = [positions.c[name] == value for name, value in key.items()]
     row = (await connection.execute(select(positions).where(*mine))).first()
     position = FLAT if row is None else position_of(row)
@@ -85,13 +94,14 @@ async def book(connection: StoreConnection, order: Order, fill: Fill) -> None:
                 side=fill.side.value,
                 quantity=str(part.quantity),
                 price=str(fill.price),
-                fee=str(part.fee),
+                fee=None if part.fee is None else str(part.fee),
                 realized=str(part.realized),
                 at=fill.at_s,
                 **key,
             )
         )
-        await _add_profit(connection, key | {"arm": part.arm.value, "day": day_of(fill.at_s)}, part)
+        amounts = {"realized": part.realized} | _fee_amounts(part, fill.price)
+        await _add_profit(connection, key | {"arm": part.arm.value, "day": day_of(fill.at_s)}, amounts, fills=1)
         position = part.position
     values = {
         "quantity": str(position.quantity),
@@ -104,14 +114,35 @@ async def book(connection: StoreConnection, order: Order, fill: Fill) -> None:
     await insert_or_replace(connection, positions, key | values, key=list(key))
 
 
-async def _add_profit(connection: StoreConnection, key: Mapping[str, object], part: Booking) -> None:
+def _fee_amounts(part: Booking, price: Decimal) -> dict[str, Decimal]:
+    if part.fee is None:
+        return {"fees": ZERO, "untold_value": traded_value(part.quantity, price)}
+    return {"fees": part.fee, "untold_value": ZERO}
+
+
+async def _tell_earlier(
+    connection: StoreConnection, key: Mapping[str, object], client_order_id: str, fill: Fill, fee: Decimal
+) -> Decimal:
+    # Give the earlier fills that had no fee their shares, in the arm and on the day they were booked; the fill's own.
+    untold = select(fills).where(fills.c.client_order_id == client_order_id, fills.c.fee.is_(None))
+    rows = (await connection.execute(untold.order_by(fills.c.seq))).all()
+    values = [traded_value(Decimal(row.quantity), Decimal(row.price)) for row in rows]
+    *shares, own = share_fee(fee, [*values, traded_value(fill.quantity, fill.price)])
+    for row, value, share in zip(rows, values, shares, strict=True):
+        await connection.execute(update(fills).where(fills.c.seq == row.seq).values(fee=str(share)))
+        amounts = {"realized": ZERO, "fees": share, "untold_value": value.copy_negate()}
+        await _add_profit(connection, {**key, "arm": row.arm, "day": day_of(row.at)}, amounts, fills=0)
+    return own
+
+
+async def _add_profit(
+    connection: StoreConnection, key: Mapping[str, object], amounts: Mapping[str, Decimal], *, fills: int
+) -> None:
     mine = [profits.c[name] == value for name, value in key.items()]
     row = (await connection.execute(select(profits).where(*mine))).first()
-    values = {
-        "realized": str(EXACT.add(part.realized, ZERO if row is None else Decimal(row.realized))),
-        "fees": str(EXACT.add(part.fee, ZERO if row is None else Decimal(row.fees))),
-        "fills": 1 if row is None else row.fills + 1,
-    }
+    before = {name: ZERO if row is None else Decimal(row._mapping[name]) for name in amounts}
+    values: dict[str, object] = {name: str(EXACT.add(amount, before[name])) for name, amount in amounts.items()}
+    values["fills"] = fills if row is None else row.fills + fills
     await insert_or_replace(connection, profits, {**key, **values}, key=list(key))
 
 
@@ -165,6 +196,7 @@ def arm_profits(user_id: str) -> Work[Sequence[ArmProfit]]:
                 arm=Arm(row.arm),
                 realized=EXACT.add(Decimal(row.realized), ZERO if before is None else before.realized),
                 fees=EXACT.add(Decimal(row.fees), ZERO if before is None else before.fees),
+                untold_value=EXACT.add(Decimal(row.untold_value), ZERO if before is None else before.untold_value),
                 fills=row.fills + (0 if before is None else before.fills),
             )
         return list(found.values())

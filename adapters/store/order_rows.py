@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Row, insert
 
 from adapters.store.connections import StoreConnection
-from adapters.store.trading_tables import order_events
+from adapters.store.trading_tables import order_events, orders
 from trading.agents import ExecutionMode
 from trading.boot import Moment
-from trading.orders import Order, OrderRequest, OrderState, Side
+from trading.orders import SENDER_LEASE_S, Order, OrderRequest, OrderState, Side
 from trading.vocabulary import Arm
 
 
@@ -47,7 +47,8 @@ def progress_values(order: Order) -> dict[str, object]:
         "venue_order_id": order.venue_order_id,
         "filled_quantity": str(order.filled_quantity),
         "average_price": None if order.average_price is None else str(order.average_price),
-        "fee": str(order.fee),
+        "fee": None if order.fee is None else str(order.fee),
+        "told_fee": str(order.told_fee),
         "ended_at": order.ended_at_s,
     }
 
@@ -87,7 +88,8 @@ def order_of(row: Row[Any]) -> Order:
         venue_order_id=row.venue_order_id,
         filled_quantity=Decimal(row.filled_quantity),
         average_price=None if row.average_price is None else Decimal(row.average_price),
-        fee=Decimal(row.fee),
+        fee=None if row.fee is None else Decimal(row.fee),
+        told_fee=Decimal(row.told_fee),
         ended_at_s=row.ended_at,
     )
 
@@ -98,6 +100,13 @@ def held(row: Row[Any], now: Moment) -> bool:
         return False
     until = Moment(boot=row.lease_boot, monotonic_s=row.lease_monotonic, wall_s=row.lease_at)
     return until.left_s(now) > 0.0
+
+
+async def enter_order(connection: StoreConnection, order: Order, *, owner: str, now: Moment) -> None:
+    """Write down a new order that its `owner` is to send. Before it the transaction has its turn."""
+    lease = lease_values(owner, now.after(SENDER_LEASE_S))
+    await connection.execute(insert(orders).values(order_values(order) | lease))
+    await note_event(connection, order.request.client_order_id, order.state, now.wall_s, owner=owner)
 
 
 async def note_event(

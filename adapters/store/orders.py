@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any, Protocol
 
-from sqlalchemy import Row, Select, and_, case, insert, select, update
+from sqlalchemy import Row, Select, and_, case, select, update
 
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.facts import halt_now, read_facts
 from adapters.store.journal_rows import Entry
 from adapters.store.ledger import book
-from adapters.store.order_rows import held, lease_values, note_event, order_of, order_values, progress_values
+from adapters.store.order_rows import enter_order, held, lease_values, note_event, order_of, progress_values
 from adapters.store.records import find_decision
 from adapters.store.tables import agents
 from adapters.store.trading_tables import orders
@@ -21,8 +20,8 @@ from trading.agents import AgentState
 from trading.boot import Clock, Moment
 from trading.errors import IllegalChange, NotFound
 from trading.intents import Facts, Planned
-from trading.ledger import new_fill
-from trading.orders import MOVES, SENDER_LEASE_S, Order, OrderState, Receipt
+from trading.ledger import fee_after, new_fill
+from trading.orders import MOVES, SENDER_LEASE_S, MadeBy, Order, OrderState, Receipt
 from trading.vocabulary import Decision, Halt
 
 # Orders that one transaction claims at most.
@@ -84,9 +83,7 @@ async def _intend(
         planned = todo.plan(replace(facts, venue_limited=True))
     order = planned.order
     if order is not None:
-        lease = lease_values(owner, now.after(SENDER_LEASE_S))
-        await connection.execute(insert(orders).values(order_values(order) | lease))
-        await note_event(connection, order.request.client_order_id, order.state, now.wall_s, owner=owner)
+        await enter_order(connection, order, owner=owner, now=now)
     entry = Entry(decision=planned.decision, decided_at_s=planned.decision.judged_at_s)
     await todo.journal(connection, [entry])
     return planned.decision
@@ -121,6 +118,7 @@ def claim(wanted: Claim, now: Clock) -> Work[Claimed]:
     What is too late ends as EXPIRED; what may not be sent any more, or was `refused` to its caller as not confirmed by
     the store, as BLOCKED: nobody halts trading, or pauses an agent, between this and the claim. What others began to
     send and did not settle in time is UNKNOWN. An order is sent by who intended it or not at all: others only end it.
+    But one that a stop made is sent by whoever comes first: nobody was told that there is none.
     """
 
     async def work(connection: StoreConnection) -> Claimed:
@@ -135,7 +133,7 @@ def claim(wanted: Claim, now: Clock) -> Work[Claimed]:
             if order.state is OrderState.SENDING and (not mine or (name, order.epoch) in wanted.begun):
                 if not held(row, moment):
                     ended.append(await _end(connection, order, _LOST, moment, owner))
-            elif mine or order.deadline.left_s(moment) <= 0.0:
+            elif mine or order.request.made_by is MadeBy.STOP or order.deadline.left_s(moment) <= 0.0:
                 stop = _stop(order, halt, row, moment)
                 if name in wanted.refused:
                     stop = Outcome(state=OrderState.BLOCKED, reason="not_confirmed_in_time")
@@ -168,10 +166,11 @@ def _stop(order: Order, halt: Halt, row: Row[Any], now: Moment) -> Outcome | Non
         return Outcome(state=OrderState.EXPIRED, reason="too_late")
     if halt is Halt.HALTED or (halt is Halt.REDUCING and not order.reduces):
         return Outcome(state=OrderState.BLOCKED, reason=halt)
-    if row.agent_state != AgentState.RUNNING:
+    leaves_while = AgentState.STOPPED if order.request.made_by is MadeBy.STOP else AgentState.RUNNING
+    if row.agent_state != leaves_while:
         return Outcome(state=OrderState.BLOCKED, reason=f"agent_{row.agent_state or 'gone'}")
     if order.created_at_s < row.agent_changed_at <= now.wall_s:
-        # It runs again: paused or stopped meanwhile, perhaps with another mode.
+        # It runs, or is stopped, again: perhaps with another mode.
         return Outcome(state=OrderState.BLOCKED, reason="agent_changed")
     return None
 
@@ -235,7 +234,8 @@ async def _end(connection: StoreConnection, order: Order, outcome: Outcome, now:
             venue_order_id=receipt.venue_order_id or order.venue_order_id,
             filled_quantity=receipt.filled_quantity,
             average_price=order.average_price if receipt.average_price is None else receipt.average_price,
-            fee=order.fee + (Decimal(0) if fill is None else fill.fee),
+            fee=fee_after(order, receipt),
+            told_fee=order.told_fee if receipt.fee is None else receipt.fee,
         )
     if after.state.final:
         after = replace(after, ended_at_s=now.wall_s)
@@ -249,8 +249,8 @@ async def _end(connection: StoreConnection, order: Order, outcome: Outcome, now:
     return after
 
 
-def resolve(client_order_id: str, outcome: Outcome, *, by: str, now: Clock) -> Work[Order]:
-    """Write: what a person found out about an order that is UNKNOWN, or OPEN where no venue can be asked.
+def resolve(client_order_id: str, outcome: Outcome, *, by: str, now: Clock, ends_open: bool = False) -> Work[Order]:
+    """Write: what a person found out about an order that is UNKNOWN, or with `ends_open` OPEN.
 
     Raises NotFound, IllegalChange, OutcomeUnknown.
     """
@@ -260,7 +260,7 @@ def resolve(client_order_id: str, outcome: Outcome, *, by: str, now: Clock) -> W
         order = await _find(connection, client_order_id)
         if order is None:
             raise NotFound("order")
-        if order.state not in (OrderState.UNKNOWN, OrderState.OPEN):
+        if order.state is not OrderState.UNKNOWN and not (ends_open and order.state is OrderState.OPEN):
             raise IllegalChange(order.state)
         return await _end(connection, order, outcome, now(), by)
 

@@ -82,7 +82,9 @@ def _signal_out(signal: Signal) -> Document:
     return {
         "user_id": signal.user_id,
         "symbol": signal.symbol,
-        "reading": {
+        "reading": None
+        if reading is None
+        else {
             "confidence": reading.confidence,
             "rsi": reading.rsi,
             "change_percent": reading.change_percent,

@@ -37,7 +37,8 @@ orders = Table(
     Column("venue_order_id", Text),
     Column("filled_quantity", Text, nullable=False),
     Column("average_price", Text),
-    Column("fee", Text, nullable=False),
+    Column("fee", Text),  # of all that is filled; null: the venue has not told it
+    Column("told_fee", Text, nullable=False),
     Column("ended_at", Double),
     Index("orders_working", "working", "state"),
     Index("orders_user", "user_id", "created_at"),
@@ -69,7 +70,7 @@ fills = Table(
     Column("side", Text, nullable=False),
     Column("quantity", Text, nullable=False),
     Column("price", Text, nullable=False),
-    Column("fee", Text, nullable=False),
+    Column("fee", Text),  # null until the venue tells it
     Column("realized", Text, nullable=False),  # before fees
     Column("at", Double, nullable=False),
     Index("fills_user", "user_id", "at"),
@@ -102,7 +103,8 @@ profits = Table(
     Column("arm", Text, nullable=False),
     Column("day", Text, nullable=False),  # 2026-01-31, UTC
     Column("realized", Text, nullable=False),
-    Column("fees", Text, nullable=False),
+    Column("fees", Text, nullable=False),  # those that were told
+    Column("untold_value", Text, nullable=False),  # quote currency, traded without a fee being told
     Column("fills", BigInteger, nullable=False),
     PrimaryKeyConstraint("user_id", "symbol", "mode", "arm", "day"),
 )

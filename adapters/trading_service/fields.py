@@ -9,6 +9,10 @@ from typing import TypeAlias
 from trading.errors import OutcomeUnknown
 
 Fields: TypeAlias = Mapping[str, object]
+# Written out in digits, what is beyond that would fill the memory.
+MOST_DIGITS = 400
+# The year 10000: no calendar goes beyond it.
+LAST_S = 253_402_300_800
 
 
 def fields(value: object, what: str) -> Fields:
@@ -35,7 +39,7 @@ def decimal(row: Fields, name: str) -> Decimal | None:
             number = Decimal(str(value))
         except InvalidOperation:
             number = Decimal("NaN")
-        if number.is_finite():
+        if number.is_finite() and max(abs(number.adjusted()), abs(_exponent(number))) <= MOST_DIGITS:
             return number
     raise OutcomeUnknown(f"{name} is no number")
 
@@ -75,18 +79,22 @@ def time_s(row: Fields, name: str) -> float | None:
     A time without an offset is refused: nobody knows which one it means.
     """
     value = row.get(name)
-    if value is None:
-        return None
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
             raise OutcomeUnknown(f"{name} is no time") from None
-        if moment.tzinfo is not None:
-            return moment.timestamp()
-        raise OutcomeUnknown(f"{name} has no offset")
-    milliseconds = number(row, name)
-    return None if milliseconds is None else milliseconds / 1000
+        if moment.tzinfo is None:
+            raise OutcomeUnknown(f"{name} has no offset")
+        seconds = moment.timestamp()
+    else:
+        milliseconds = number(row, name)
+        if milliseconds is None:
+            return None
+        seconds = milliseconds / 1000
+    if 0.0 <= seconds < LAST_S:
+        return seconds
+    raise OutcomeUnknown(f"{name} is out of range")
 
 
 def count(row: Fields, name: str) -> int | None:
@@ -102,3 +110,9 @@ def count(row: Fields, name: str) -> int | None:
 def data_of(body: object) -> object:
     """What is in the envelope: `data` of an answer."""
     return fields(body, "the answer").get("data")
+
+
+def _exponent(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)  # noqa: S101 - it is finite
+    return exponent

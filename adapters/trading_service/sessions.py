@@ -40,11 +40,13 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldPosition:
-    """What TradingService says it holds: base units, below zero when short; prices and profit in quote currency, None
-    where they are not told or made up."""
+    """What TradingService says it holds: base units, below zero when short; prices and profit in quote currency.
+
+    None is what is not told, or made up.
+    """
 
     symbol: str
-    quantity: Decimal
+    quantity: Decimal | None
     average_cost: Decimal | None
     price: Decimal | None
     unrealized: Decimal | None

@@ -36,9 +36,11 @@ class SessionsV1:
         active, uptime_ms = flag(told, "active"), number(told, "uptime")
         if active is None:
             raise OutcomeUnknown("the status does not say whether it is active")
+        now_s = self._wall_s()
         # Its uptime goes on after the stop.
-        started_at_s = self._wall_s() - uptime_ms / 1000 if active and uptime_ms is not None else None
-        return SessionStatus(active=active, started_at_s=started_at_s)
+        if not active or uptime_ms is None or not 0.0 <= uptime_ms / 1000 <= now_s:
+            return SessionStatus(active=active)
+        return SessionStatus(active=active, started_at_s=now_s - uptime_ms / 1000)
 
     async def start(
         self, user_id: str, watchlist: Sequence[str], settings: SessionSettings, *, deadline_s: float

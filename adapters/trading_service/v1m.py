@@ -8,7 +8,6 @@ from adapters.trading_service.sessions import HeldPosition, Performance, Session
 from adapters.trading_service.versions import Version
 from adapters.upstream.client import Upstream
 from trading.errors import OutcomeUnknown
-from trading.orders import ZERO
 
 PREFIX = "/api/v1/trading"
 
@@ -60,7 +59,7 @@ class SessionsV1m:
         return [
             HeldPosition(
                 symbol=symbol,
-                quantity=decimal(row, "quantity") or ZERO,
+                quantity=decimal(row, "quantity"),
                 average_cost=None,
                 price=decimal(row, "current_price"),
                 unrealized=None,

@@ -10,7 +10,6 @@ from adapters.trading_service.versions import Version
 from adapters.upstream.client import Upstream
 from adapters.upstream.tokens import Tokens
 from trading.errors import OutcomeUnknown
-from trading.orders import ZERO
 
 PREFIX = "/api/v1/trading"
 
@@ -93,9 +92,9 @@ class SessionsV2:
         await self._upstream.send(method, path, deadline_s=deadline_s, route="session", body=body, token=token)
 
 
-def _signed(row: Fields) -> Decimal:
-    quantity = decimal(row, "quantity") or ZERO
-    return -abs(quantity) if text(row, "side") == "short" else quantity
+def _signed(row: Fields) -> Decimal | None:
+    quantity = decimal(row, "quantity")
+    return -abs(quantity) if quantity is not None and text(row, "side") == "short" else quantity
 
 
 def _settings(settings: SessionSettings) -> Mapping[str, object]:

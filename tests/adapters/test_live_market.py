@@ -183,6 +183,7 @@ def test_when_bars_stop_coming_decisions_hold_and_say_stale_data(tmp_path: Path)
         live = LiveFeatures(market, [policy_manifest()])
         with pytest.raises(NoMarketData):
             live.view("BTC")
+        assert market.stale()
         await keep(store, BARS)
         await market.refresh()
         live.refresh()
@@ -193,6 +194,7 @@ def test_when_bars_stop_coming_decisions_hold_and_say_stale_data(tmp_path: Path)
             live.refresh()
             decision = await decide(live, wall)
             assert decision.blocked_by == reasons
+            assert market.stale() is bool(reasons)
         assert (decision.action, decision.failure) == (Action.HOLD, FailureReason.NO_DATA)
 
     with_store(tmp_path, test)

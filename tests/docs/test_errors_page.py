@@ -5,7 +5,9 @@ from pathlib import Path
 
 from routes.errors import ERRORS
 from trading.jobs import PROBLEMS
+from trading.limits import ORD_REJ_REASON
 from trading.vocabulary import AssignmentReason, BlockReason, ConfidenceReason, FailureReason
+from wiring.session_pages import SessionProblem
 
 SECTIONS = (Path(__file__).parents[2] / "docs/errors.md").read_text().split("## ")
 
@@ -22,7 +24,8 @@ def test_the_table_of_ends_is_that_of_the_jobs() -> None:
 
 
 def test_the_table_of_blocks_is_the_closed_list() -> None:
-    assert _first_column(SECTIONS[2]) == [reason.value for reason in BlockReason]
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (\d+) \|$", SECTIONS[2], re.MULTILINE)
+    assert rows == [(reason.value, str(ORD_REJ_REASON[reason])) for reason in BlockReason]
 
 
 def test_the_table_of_reasons_is_the_closed_list() -> None:
@@ -31,6 +34,10 @@ def test_the_table_of_reasons_is_the_closed_list() -> None:
 
 def test_the_table_of_confidence_reasons_is_the_closed_list() -> None:
     assert _first_column(SECTIONS[4]) == [reason.value for reason in ConfidenceReason]
+
+
+def test_the_table_of_session_problems_is_the_closed_list() -> None:
+    assert _first_column(SECTIONS[5]) == [problem.value for problem in SessionProblem]
 
 
 def _first_column(section: str) -> list[str]:

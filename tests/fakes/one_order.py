@@ -32,6 +32,7 @@ def one_order(side: Side = Side.BUY, quantity: str = "3", **changes: object) -> 
         filled_quantity=ZERO,
         average_price=None,
         fee=ZERO,
+        told_fee=ZERO,
         ended_at_s=None,
     )
     return replace(made, **changes)  # type: ignore[arg-type]

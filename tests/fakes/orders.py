@@ -34,7 +34,7 @@ from wiring.order_sender import Sender
 from wiring.reconciler import Reconciler
 from wiring.venues import Place, Venues
 
-TERMS = Terms(dead_band=Decimal("0.02"), ttl_s=5.0, symbols=2)
+TERMS = Terms(dead_band=Decimal("0.02"), ttl_s=5.0, symbols=2, assumed_fee_bps=Decimal(10))
 # An agent in BTC alone with 300 USD: at PRICE a full position is 3 BTC.
 AGENT = agent(symbols=("BTC",), capital_usd=300.0)
 
@@ -207,7 +207,7 @@ async def worker(
     clock: HandClock,
     *,
     windows: Sequence[tuple[int, float]] = (),
-    ask_every_s: float = 0.0,
+    questions: Sequence[tuple[int, float]] = (),
     reconciled: Callable[[str], bool] | None = lambda _: True,
     owner: str = "one",
 ) -> AsyncIterator[Worker]:
@@ -218,7 +218,7 @@ async def worker(
         async def soon(_: float) -> None:
             await asyncio.sleep(0.005)
 
-        place = Place(broker=broker, windows=windows, ask_every_s=ask_every_s)
+        place = Place(broker=broker, windows=windows, questions=questions)
 
         def by_itself(name: str) -> bool:
             return made.reconciler.reconciled(name)

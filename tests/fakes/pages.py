@@ -61,10 +61,14 @@ class FakeReads:
         self._ask(KNOWN if user_id == "anna" else user_id, "agent")
         return {"positions": []}
 
+    async def session(self, user_id: str) -> Mapping[str, object]:
+        self._ask(KNOWN if user_id == "anna" else user_id, "trading_service")
+        return {"session": None}
+
     def _ask(self, name: str, what: str, *more: object) -> None:
         if self.away:
             raise StoreUnavailable("away")
-        assert what == "agent" or len(name) == len(KNOWN), "what cannot be an id is not looked for"
+        assert what in ("agent", "trading_service") or len(name) == len(KNOWN), "what cannot be an id is not looked for"
         if name != KNOWN:
             raise NotFound(what)
         self.asked.append(more)

@@ -11,12 +11,13 @@ import pytest
 from routes.door import Door
 from routes.errors import ERRORS
 from routes.pages import PAGES, SHOWN_S, Page, build_pages
+from routes.queries import ORDER_NAME
 from routes.room import Room
 from routes.shares import RouteClass
 from tests.fakes.asgi import FakeApp, Reply, ask
 from tests.fakes.pages import KNOWN, FakeReads
 from trading.agents import AgentState
-from trading.orders import OrderState, WantedOrders
+from trading.orders import OrderState, WantedOrders, client_order_id, closing_id
 from trading.vocabulary import Arm, Wanted
 
 NOT_PLACED = {"outcome": "not_placed", "by": "anna"}
@@ -114,6 +115,13 @@ def test_the_query_of_orders_is_read_as_what_it_means(house: House) -> None:
     assert house.reads.asked == [(wanted, f"rl-{KNOWN}", 2)]
 
 
+def test_an_order_that_a_stop_made_is_asked_for_by_its_name_too(house: House) -> None:
+    name = client_order_id(closing_id("anna", "BTC", 7))
+    house.ask(f"/orders?before={name}&limit=2")
+    assert house.reads.asked == [(WantedOrders(), name, 2)]
+    assert ORDER_NAME.fullmatch(name)
+
+
 def test_what_a_person_found_out_of_an_order_is_passed_on(house: House) -> None:
     assert house.ask(f"/orders/{KNOWN}/resolve", "POST", NOT_PLACED).json()["state"] == "not_placed"
     ((said,),) = house.reads.asked  # type: ignore[misc]
@@ -179,6 +187,8 @@ def test_a_bad_parameter_is_named(house: House, url: str, field: str) -> None:
         (f"/orders/rl-{'f' * 31}", "GET", "no_order"),
         (f"/orders/{'f' * 32}", "GET", "no_order"),
         ("/agents/berta/positions", "GET", "no_agent"),
+        ("/agents/berta/session", "GET", "no_trading_service"),
+        ("/agents/%20/session", "GET", "no_agent"),
         ("/orders/x/resolve", "GET", "method_not_allowed"),
         ("/decisions", "POST", "method_not_allowed"),
     ],

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.advisers import NOON_S, agent, config
-from trading.agents import Agent, AgentCommand, AgentState, StartResult, control, start
+from trading.agents import Agent, AgentCommand, AgentState, StartResult, control, start, stop_to_close
 from trading.errors import IllegalChange, NotFound
 
 LATER_S = NOON_S + 100.0
@@ -82,3 +82,17 @@ def test_any_other_change_is_refused_with_the_state(state: AgentState, command: 
 def test_there_is_nothing_to_control_without_an_agent(command: AgentCommand) -> None:
     with pytest.raises(NotFound, match="no such agent"):
         control(None, command, wall_s=LATER_S)
+
+
+@pytest.mark.parametrize("state", [RUNNING, PAUSED])
+def test_a_stop_that_closes_positions_stops(state: AgentState) -> None:
+    assert stop_to_close(agent(state), wall_s=LATER_S) == replace(agent(STOPPED), changed_at_s=LATER_S)
+
+
+def test_a_stopped_agent_stays_as_it_is_when_it_closes_positions() -> None:
+    assert stop_to_close(agent(STOPPED), wall_s=LATER_S) == agent(STOPPED)
+
+
+def test_without_an_agent_there_are_no_positions_to_close() -> None:
+    with pytest.raises(NotFound):
+        stop_to_close(None, wall_s=LATER_S)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -290,3 +291,12 @@ def test_nothing_is_traded_for_an_agent_that_may_have_been_stopped_since(known_f
 def test_who_has_no_agent_does_not_depend_on_what_is_known_of_agents() -> None:
     decision = decide(signal(), known_for_s=math.inf)
     assert (decision.agent_stale, decision.should_trade) == (False, True)
+
+
+@pytest.mark.parametrize("arm", [Arm.RL, Arm.FALLBACK])
+def test_without_a_signal_nobody_is_asked_and_nothing_trades(arm: Arm) -> None:
+    policy, rule = FakePolicy("rl"), FakePolicy("rule")
+    decision = decide(replace(signal(), reading=None), rl=policy, fallback=(rule,), arm=arm)
+    assert (policy.asked, rule.asked) == ([], [])
+    assert (decision.served_arm, decision.failure) == (Arm.HOLD, FailureReason.NO_SIGNAL)
+    assert (decision.action, decision.should_trade, decision.advice.reasoning) == (Action.HOLD, False, "no signal")

@@ -24,6 +24,7 @@ FACTS = Facts(
     working=[],
     orders_last_minute=0,
     realized_today=Decimal(0),
+    untold_today=Decimal(0),
     venue_limited=False,
 )
 HOLDING = replace(FACTS, position=FULL, positions={"BTC": FULL})
@@ -96,6 +97,17 @@ def test_what_reduces_passes_reducing_and_every_limit_of_risk() -> None:
     made = planned(facts, decided(1, target=0.0, by=tight))
     assert made.order is not None
     assert (made.order.reduces, made.order.request.side, made.order.request.quantity) == (True, Side.SELL, Decimal(3))
+
+
+def test_a_fee_that_nobody_told_counts_as_the_assumed_one_in_the_loss_of_the_day() -> None:
+    # 10 basis points of 5000 are 5.
+    lost = replace(FACTS, agent=limited(max_daily_loss_usd=7.0), realized_today=Decimal(-2))
+    decision = decided(1, by=lost.agent or AGENT)
+
+    assert planned(lost, decision).order is not None
+    assert planned(replace(lost, untold_today=Decimal(4999)), decision).order is not None
+    untold = planned(replace(lost, untold_today=Decimal(5000)), decision)
+    assert untold.decision.refused_by == (BlockReason.LIMIT_DAILY_LOSS,)
 
 
 def test_not_even_what_reduces_passes_a_halt_or_an_order_nobody_knows_about() -> None:

@@ -10,15 +10,18 @@ from hypothesis import strategies as st
 
 from tests.fakes.one_order import one_order
 from trading.errors import OutcomeUnknown
-from trading.ledger import FLAT, Booking, Fill, Position, apply_fill, new_fill, unrealized
+from trading.ledger import FLAT, Booking, Fill, Position, apply_fill, fee_after, new_fill, share_fee, unrealized
 from trading.orders import Order, OrderState, Receipt, Side
 from trading.vocabulary import Arm
 
 NOON_S = 1_700_000_000.0
 
 
-def fill(side: Side, quantity: str, price: str, *, fee: str = "0", arm: Arm = Arm.RL, at_s: float = NOON_S) -> Fill:
-    return Fill(side=side, quantity=Decimal(quantity), price=Decimal(price), fee=Decimal(fee), arm=arm, at_s=at_s)
+def fill(
+    side: Side, quantity: str, price: str, *, fee: str | None = "0", arm: Arm = Arm.RL, at_s: float = NOON_S
+) -> Fill:
+    told = None if fee is None else Decimal(fee)
+    return Fill(side=side, quantity=Decimal(quantity), price=Decimal(price), fee=told, arm=arm, at_s=at_s)
 
 
 def booked(*fills: Fill) -> list[Booking]:
@@ -83,6 +86,12 @@ def test_a_fill_that_crosses_zero_closes_for_one_arm_and_opens_for_the_other() -
     assert (opening.position.arm, opening.position.opened_at_s) == (Arm.FALLBACK, NOON_S + 60.0)
 
 
+def test_a_fee_that_nobody_told_is_unknown_on_both_sides_of_zero() -> None:
+    bookings = booked(fill(Side.BUY, "1", "100", fee="1"), fill(Side.SELL, "4", "110", fee=None))
+
+    assert [each.fee for each in bookings] == [1, None, None]
+
+
 def test_a_fee_told_later_is_the_openers_and_moves_nothing() -> None:
     opened, later = booked(
         fill(Side.BUY, "1", "100", arm=Arm.RL), fill(Side.BUY, "0", "100", fee="0.5", arm=Arm.FALLBACK)
@@ -113,9 +122,9 @@ FILLS = st.builds(
 @given(fills=st.lists(FILLS, min_size=1, max_size=12), price=AMOUNTS)
 def test_what_is_realised_and_open_less_fees_is_what_the_cash_says(fills: list[Fill], price: Decimal) -> None:
     bookings = booked(*fills)
-    ours = sum(Fraction(each.realized) - Fraction(each.fee) for each in bookings)
+    ours = sum(Fraction(each.realized) - told(each.fee) for each in bookings)
 
-    cash = sum(-each.side.sign * Fraction(each.quantity) * Fraction(each.price) - Fraction(each.fee) for each in fills)
+    cash = sum(-each.side.sign * Fraction(each.quantity) * Fraction(each.price) - told(each.fee) for each in fills)
     held = sum(each.side.sign * Fraction(each.quantity) for each in fills)
     assert ours + Fraction(unrealized(bookings[-1].position, price)) == cash + held * Fraction(price)
     assert Fraction(bookings[-1].position.quantity) == held
@@ -129,6 +138,11 @@ def test_each_arm_has_what_it_opened(fills: list[Fill]) -> None:
         ours = sum(Fraction(each.realized) for each in bookings if each.arm is arm)
         # What rounding an average leaves over is realised at once, by as much as the position is large.
         assert abs(ours - earned(fills)[arm]) <= Fraction(1, 10**6)
+
+
+def told(fee: Decimal | None) -> Fraction:
+    assert fee is not None
+    return Fraction(fee)
 
 
 def earned(fills: list[Fill]) -> dict[Arm, Fraction]:
@@ -151,7 +165,11 @@ def earned(fills: list[Fill]) -> dict[Arm, Fraction]:
 
 def partly_filled(quantity: str = "1", price: str = "100", fee: str = "0.1") -> Order:
     filled = Decimal(quantity)
-    return replace(one_order(), filled_quantity=filled, average_price=Decimal(price), fee=Decimal(fee))
+    told_fee = Decimal(fee)
+    return replace(one_order(), filled_quantity=filled, average_price=Decimal(price), fee=told_fee, told_fee=told_fee)
+
+
+UNTOLD = replace(partly_filled(fee="0"), fee=None)
 
 
 def receipt(quantity: str, price: str | None, fee: str | None = None) -> Receipt:
@@ -176,17 +194,51 @@ def test_the_same_receipt_again_is_no_fill() -> None:
     assert new_fill(partly_filled(), receipt("1", "100", "0.1"), at_s=NOON_S) is None
 
 
-def test_a_venue_that_tells_no_fee_takes_none_back() -> None:
-    told = new_fill(partly_filled(), receipt("2", "100"), at_s=NOON_S)
+def test_a_fee_that_is_not_told_is_unknown_and_takes_none_back() -> None:
+    assert new_fill(partly_filled(), receipt("2", "100"), at_s=NOON_S) == fill(Side.BUY, "1", "100", fee=None)
+    assert new_fill(UNTOLD, receipt("1", "100"), at_s=NOON_S) is None
 
-    assert told is not None
-    assert told.fee == 0
+
+def test_what_was_told_of_a_part_is_not_told_again_with_the_whole() -> None:
+    part_told = replace(partly_filled("2"), fee=None)
+
+    assert new_fill(part_told, receipt("3", "100", "0.3"), at_s=NOON_S) == fill(Side.BUY, "1", "100", fee="0.2")
+    with pytest.raises(OutcomeUnknown):
+        new_fill(part_told, receipt("3", "100", "0.05"), at_s=NOON_S)
+
+
+@pytest.mark.parametrize(
+    ("order", "said", "fee"),
+    [
+        pytest.param(one_order(), receipt("0", None), "0", id="nothing filled costs nothing"),
+        pytest.param(one_order(), receipt("1", "100"), None, id="never told"),
+        pytest.param(partly_filled(), receipt("2", "100"), None, id="told of a part"),
+        pytest.param(partly_filled(), receipt("1", "100"), "0.1", id="nothing new"),
+        pytest.param(UNTOLD, receipt("1", "100"), None, id="still not told"),
+        pytest.param(UNTOLD, receipt("1", "100", "0.1"), "0.1", id="told later"),
+    ],
+)
+def test_the_fee_of_an_order_is_that_of_all_its_fills_or_unknown(order: Order, said: Receipt, fee: str | None) -> None:
+    assert fee_after(order, said) == (None if fee is None else Decimal(fee))
 
 
 def test_a_fee_that_is_told_later_is_a_fill_of_nothing() -> None:
     assert new_fill(partly_filled(fee="0"), receipt("1", "100", "0.1"), at_s=NOON_S) == fill(
         Side.BUY, "0", "100", fee="0.1"
     )
+    # Also where it turns out to be none: that is known then.
+    assert new_fill(UNTOLD, receipt("1", "100", "0"), at_s=NOON_S) == fill(Side.BUY, "0", "100", fee="0")
+
+
+@given(fee=st.decimals(min_value=0, max_value="1e6", places=8), values=st.lists(AMOUNTS, min_size=1, max_size=6))
+def test_a_fee_is_shared_by_value_to_the_last_digit(fee: Decimal, values: list[Decimal]) -> None:
+    shares = share_fee(fee, [*values, Decimal(0)])
+
+    assert sum(Fraction(each) for each in shares) == Fraction(fee)
+    assert shares[-1] == 0
+    for share, value in zip(shares, values, strict=False):
+        meant = Fraction(fee) * Fraction(value) / sum(Fraction(each) for each in values)
+        assert abs(Fraction(share) - meant) <= Fraction(len(values), 10**18)
 
 
 @pytest.mark.parametrize(

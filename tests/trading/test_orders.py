@@ -1,10 +1,17 @@
 """The states an order goes through."""
 
+from decimal import Decimal
+
 import pytest
 
-from trading.orders import MOVES, OrderState, Side, client_order_id
+from trading.orders import MOVES, MadeBy, OrderRequest, OrderState, Side, client_order_id, closing_id
 
 LEFT = frozenset({OrderState.OPEN, OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.NOT_PLACED})
+
+
+def made_by(name: str) -> MadeBy:
+    order = OrderRequest(client_order_id=name, user_id="u", symbol="BTC", side=Side.SELL, quantity=Decimal(1))
+    return order.made_by
 
 
 def reachable(state: OrderState) -> set[OrderState]:
@@ -54,3 +61,12 @@ def test_a_decision_of_ours_gives_an_id_that_venues_take() -> None:
 
     assert client_order_id(decision_id) == f"rl-{decision_id}"
     assert len(client_order_id(decision_id)) <= 36
+
+
+def test_an_order_of_a_stop_has_an_id_that_no_decision_gives_and_no_other_stop() -> None:
+    ids = {closing_id(user, symbol, version) for user in "ab" for symbol in "cd" for version in (1, 2)}
+
+    assert len(ids) == 8
+    assert all(len(client_order_id(each)) <= 36 for each in ids)
+    assert {made_by(client_order_id(each)) for each in ids} == {MadeBy.STOP}
+    assert made_by(client_order_id("0123456789abcdef" * 2)) is MadeBy.DECISION

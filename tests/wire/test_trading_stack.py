@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.fakes.live_stack import (
@@ -128,6 +129,8 @@ def test_a_prediction_becomes_an_order_a_fill_a_position_and_a_profit(
     assert positions(service, "anna")["positions"] == []
     (profit,) = positions(service, "anna")["profits"]
     assert Decimal(profit["realized"]) == 3 * Decimal(bought["quantity"])
+    # Neither version tells a fee.
+    assert (bought["fee"], profit["fees"], profit["net"]) == (None, None, None)
     assert profit["fills"] == 2
     ledger = stack.trading.control.ledger()
     booked = [(each.symbol, each.side, each.filled) for each in ledger.bookings if each.symbol == "SOL"]
@@ -182,3 +185,24 @@ def test_an_order_whose_answer_is_lost_is_found_where_the_venue_lists_client_ids
     ledger = stack.trading.control.ledger()
     assert order_of(service, made[-1])["client_order_id"] in ledger.client_ids()
     audit(all_orders(service), ledger)
+
+
+def test_a_live_agent_is_warned_of_the_session_that_trades_beside_it(v1m: tuple[Served, Stack]) -> None:
+    service, stack = v1m
+    stack.trading.control.up()
+    soon(lambda: service.get("/api/v1/agents/anna/session").json()["version"] == "v1m")
+    config = {"model_type": BUYER, "execution": "live", "capital_usd": 10_000.0, "symbols": ["BTC"]}
+
+    def warned(user: str) -> list[str]:
+        answer = service.post("/api/v1/agents/start", {"user_id": user, "config": config})
+        return [warning["code"] for warning in answer.json()["warnings"]]
+
+    # A worker that has only just begun does not know yet.
+    soon(lambda: warned("alone") == [])
+    with httpx2.Client(base_url=stack.trading.url, trust_env=False) as their_client:
+        their_client.post("/api/v1/trading/start", json={}).raise_for_status()
+        soon(lambda: warned("beside") == ["session_trades"])
+        page = service.get("/api/v1/agents/beside/session").json()
+        assert (page["session"]["active"], page["session"]["halted"]) == (True, False)
+        assert page["problems"] == [{"part": "performance", "code": "not_offered"}]
+        their_client.post("/api/v1/trading/stop").raise_for_status()

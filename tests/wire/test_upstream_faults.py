@@ -1,5 +1,6 @@
 """Neighbours that hang, limit or are away: predictions go on as fast, calls stop, and they come back by themselves."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,14 +15,16 @@ from tests.fakes.served import Served
 from tests.fakes.stack.running import Stack, stack_processes
 from tests.fakes.trading_crowd import Wish, start_agents, wishes
 
-HANG_S = 10.0
+HANG_S = float(os.environ.get("SOAK_HANG_S", "10"))
 BEFORE_S = 3.0
 ORDERS_A_SECOND = 8.0
 PLACE = "POST /api/v1/trading/place-order"
 WORKERS = 2
+# More than are asked for: before the hang, during it and until it is over.
+ORDERS = int(ORDERS_A_SECOND * (HANG_S + 30.0))
 # Of the last 20 calls of a worker half have to be slow; meanwhile orders go on arriving for the second that makes a
-# call slow. Twice the breaker probes. Without one, every order of the hang would be a call.
-MOST_CALLS = WORKERS * (10 + ORDERS_A_SECOND / WORKERS + 2)
+# call slow. Then the breaker probes every five seconds. Without one, every order of the hang would be a call.
+MOST_CALLS = WORKERS * (10 + ORDERS_A_SECOND / WORKERS + HANG_S / 5.0)
 CLOSED_WITHIN_S = 10.0
 # What one waiting call too many would add is a second at least; a busy machine adds less.
 NOISE_S = 0.15
@@ -123,8 +126,8 @@ def test_a_threshold_service_that_limits_or_is_away_is_asked_within_its_limit(tr
 
 def test_a_venue_that_hangs_slows_no_prediction_down_and_gets_few_calls(trading: tuple[Served, Stack]) -> None:
     service, stack = trading
-    wanted: Iterator[Wish] = iter(wishes(300, name="slow"))
-    start_agents(service, wishes(300, name="slow"))
+    wanted: Iterator[Wish] = iter(wishes(ORDERS, name="slow"))
+    start_agents(service, wishes(ORDERS, name="slow"))
 
     def order(client: Client) -> None:
         wish = next(wanted)

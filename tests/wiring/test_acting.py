@@ -29,7 +29,8 @@ from trading.acting import AgentBar, decision_id
 from trading.agents import Agent, AgentState
 from trading.errors import StoreUnavailable
 from trading.vocabulary import Signal
-from wiring.acting import Acting, Scene
+from wiring.acting import Acting, Scene, Signals
+from wiring.bar_signals import GeneratedSignals
 
 SECRET = b"s" * 32
 BARS = random_bars(64)
@@ -119,7 +120,9 @@ class Place:
 
 
 @asynccontextmanager
-async def place(location: Location, agents: Iterable[Agent], *, workers: int = 1) -> AsyncIterator[Place]:
+async def place(
+    location: Location, agents: Iterable[Agent], *, workers: int = 1, signals: Signals | None = None
+) -> AsyncIterator[Place]:
     market = FakeMarket({"BTC": BARS, "ETH": BARS}, now_s=close_of(FIRST) + 120.0)
     features = LiveFeatures(market)
     features.refresh()
@@ -133,7 +136,7 @@ async def place(location: Location, agents: Iterable[Agent], *, workers: int = 1
                 store=store,
                 market=market,
                 features=features,
-                signals=LiveSignals(market),
+                signals=signals or GeneratedSignals(LiveSignals(market)),
                 agents=partial(worker.look, known),
                 decide=worker.decide,
                 secret=SECRET,
@@ -282,6 +285,52 @@ def test_a_bar_without_a_signal_is_missed(file: Location) -> None:
         async with place(file, [acting()]) as here:
             here.market.put("BTC", BARS[FIRST - 9 : FIRST + 2])
             here.close(FIRST + 1)
+            await here.come_to([(close_of(FIRST + 1), "missed")])
+            assert here.workers[0].signals == []
+
+    asyncio.run(main())
+
+
+class SlowSignals:
+    """Implements Signals with none, once it is told that they will not come."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self.asked = 0
+
+    def ready(self, close_s: int) -> bool:
+        self.asked += 1
+        return self.over
+
+    def of(self, bar: AgentBar) -> Signal | None:
+        assert self.over
+        return Signal(user_id=bar.user_id, symbol=bar.symbol, reading=None, quote=None, sent_at_s=None)
+
+
+def test_a_bar_waits_for_its_signal_untaken_and_is_decided_on_once_without_one(file: Location) -> None:
+    async def main() -> None:
+        signals = SlowSignals()
+        async with place(file, [acting()], workers=2, signals=signals) as here:
+            here.close(FIRST + 1)
+            await eventually(lambda: signals.asked > 4)
+            # Nobody holds it meanwhile: whoever has the signals first decides.
+            assert await here.states() == []
+            signals.over = True
+            await here.come_to([(close_of(FIRST + 1), "done")])
+            assert await here.kept() == [id_of(FIRST + 1)]
+            decided = [signal for worker in here.workers for signal in worker.signals]
+            assert [signal.reading for signal in decided] == [None] * len(decided)
+
+    asyncio.run(main())
+
+
+def test_a_bar_whose_signals_come_too_late_is_missed(file: Location) -> None:
+    async def main() -> None:
+        signals = SlowSignals()
+        async with place(file, [acting()], signals=signals) as here:
+            here.close(FIRST + 1)
+            await eventually(lambda: signals.asked)
+            here.market.set_now(close_of(FIRST + 1) + 600.0)
             await here.come_to([(close_of(FIRST + 1), "missed")])
             assert here.workers[0].signals == []
 

@@ -44,7 +44,7 @@ def warned(
     asked: AgentConfig, *, active: Manifest = SURE, source: str = "fake", mode: ExecutionMode = ExecutionMode.LIVE
 ) -> dict[str, str]:
     """The messages of the warnings by code."""
-    found = asyncio.run(checks(source=source, mode=mode).check(asked, model(active)))
+    found = asyncio.run(checks(source=source, mode=mode).check("user123", asked, model(active)))
     return {warning["code"]: warning["message"] for warning in found}
 
 
@@ -147,3 +147,30 @@ def test_ensemble_is_judged_by_the_active_model_where_that_is_one() -> None:
     asked = config(model_type=ENSEMBLE, confidence_threshold=0.3, symbols=("BTC",))
     assert unreachable(asked, active=other) == "the highest confidence that other:1 can give is 0.2"
     assert unreachable(asked, active=SURE) is None
+
+
+@pytest.mark.parametrize(
+    ("execution", "trades", "codes"),
+    [
+        (ExecutionMode.LIVE, True, ["session_trades"]),
+        (ExecutionMode.LIVE, None, ["session_unknown"]),
+        (ExecutionMode.LIVE, False, []),
+        (ExecutionMode.PAPER, True, []),
+    ],
+)
+def test_who_trades_live_is_warned_of_a_session_that_trades_too_or_may(
+    execution: ExecutionMode, trades: bool | None, codes: list[str]
+) -> None:
+    asked: list[str] = []
+
+    async def session_trades(user_id: str) -> bool | None:
+        asked.append(user_id)
+        return trades
+
+    market = FakeMarket({"BTC": [flat_bar(0)], "ETH": [flat_bar(0)]})
+    judge = AgentChecks(market, shelf, mode=ExecutionMode.LIVE, session_trades=session_trades)
+    wanted = config(model_type="sure", execution=execution, capital_usd=100.0)
+    found = asyncio.run(judge.check("anna", wanted, model(SURE)))
+    assert [warning["code"] for warning in found] == codes
+    # TradingService is asked about the user alone, and not for paper.
+    assert asked == (["anna"] if execution is ExecutionMode.LIVE else [])

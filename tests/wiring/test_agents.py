@@ -19,6 +19,7 @@ from schemas import from_config, iso_time
 from tests.fakes.advisers import NOON_S, config
 from tests.fakes.bars import random_bars
 from tests.fakes.bundles import ensemble_manifest, policy_manifest
+from tests.fakes.closers import nowhere
 from tests.fakes.market import FakeMarket
 from tests.fakes.stores import running, sqlite
 from trading.agents import AgentCommand, AgentState, ExecutionMode
@@ -57,7 +58,7 @@ class Office:
         known: KnownAgents = self.known
         models: KnownModels = self.models
         checks = AgentChecks(FakeMarket({"BTC": random_bars(3)}), lambda: NO_SHELF, mode=ExecutionMode.PAPER)
-        return AgentDesk(self.store, known, models, checks, wall_s=lambda: self.now_s)
+        return AgentDesk(self.store, known, models, checks, nowhere(self.store), wall_s=lambda: self.now_s)
 
 
 def with_office(folder: Path, scenario: Callable[[Office], Awaitable[Result]]) -> Result:

@@ -14,6 +14,7 @@ from schemas import AgentConfigBody, AgentStartParams
 from tests.fakes.bars import random_bars
 from tests.fakes.bundles import ensemble_manifest
 from tests.fakes.bus import FakeBus
+from tests.fakes.closers import nowhere
 from tests.fakes.market import FakeMarket
 from tests.fakes.stores import running, sqlite
 from trading.agents import ExecutionMode
@@ -50,7 +51,8 @@ def test_a_start_is_answered_again_though_its_symbol_is_gone(tmp_path: Path) -> 
             def commands(market: FakeMarket) -> AgentCommands:
                 checks = AgentChecks(market, lambda: Shelf(candidates=(), refusals=()), mode=ExecutionMode.PAPER)
                 once = Once(store, FakeBus(), secret=b"secret", now=boot_clock())
-                return AgentCommands(AgentDesk(store, known, FakeModels(), checks), checks, market, known, once)
+                desk = AgentDesk(store, known, FakeModels(), checks, nowhere(store))
+                return AgentCommands(desk, checks, market, known, once)
 
             first = await commands(FakeMarket({"BTC": random_bars(3)})).start(asked("k"))
             assert json.loads(first)["result"] == "started"

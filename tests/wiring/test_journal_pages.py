@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,18 @@ def test_nobody_knows_an_unknown_decision(tmp_path: Path) -> None:
                 await JournalPages(store).decision("0" * 32)
 
     asyncio.run(main())
+
+
+def test_a_decision_without_a_signal_shows_none(tmp_path: Path) -> None:
+    location = sqlite(tmp_path)
+    made = entry(1)
+    without = replace(made.decision, signal=replace(made.decision.signal, reading=None))
+
+    async def main() -> Mapping[str, object]:
+        async with running(location) as store:
+            await insert(store, [replace(made, decision=without)])
+            return await JournalPages(store).decision(made.decision.request_id)
+
+    shown = asyncio.run(main())["signal"]
+    assert isinstance(shown, dict)
+    assert [shown[name] for name in ("confidence", "rsi", "change_percent", "volume", "action")] == [None] * 5

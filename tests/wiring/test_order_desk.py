@@ -15,7 +15,8 @@ from tests.fakes.orders import AGENT, Worker, all_orders, decided, order_id, put
 from tests.fakes.stores import STORES
 from trading.agents import ExecutionMode
 from trading.errors import StoreUnavailable
-from trading.vocabulary import BlockReason
+from trading.vocabulary import BlockReason, Wanted
+from wiring.journal_pages import JournalPages
 
 
 @pytest.fixture(params=list(STORES))
@@ -131,5 +132,25 @@ def test_a_decision_that_may_have_been_made_before_is_not_answered_without_the_s
             await made.desk.act(decided(1), budget_s=2.0, again=True)
         told = await made.act(decided(1))
         assert told.refused_by == (BlockReason.STORE_UNAVAILABLE,)
+
+    within(location, test)
+
+
+def test_a_decision_whose_order_was_refused_after_all_is_shown_with_what_became_of_it(location: Location) -> None:
+    async def test(made: Worker) -> None:
+        pages = JournalPages(made.store)
+        assert (await made.act(decided(1))).client_order_id == order_id(1)
+        assert (await pages.decision(f"{1:032x}"))["order_state"] == "new"
+        # Durable, and the word of it came too late: its caller was told that there is none.
+        made.sender.refuse(f"{1:032x}")
+        await made.send()
+        blocked = replace(decided(2), blocked_by=(BlockReason.STALE_DATA,))
+        await made.desk.keep(blocked, budget_s=2.0, along=None)
+        shown = [await pages.decision(f"{number:032x}") for number in (1, 2)]
+        listed = await pages.decisions(Wanted(), before=None, limit=10)
+        lines = {str(line["request_id"]): line for line in listed["decisions"]}  # type: ignore[attr-defined]
+        assert made.broker.began == []
+        assert [each["order_state"] for each in shown] == ["blocked", None]
+        assert [lines[f"{number:032x}"]["order_state"] for number in (1, 2)] == ["blocked", None]
 
     within(location, test)

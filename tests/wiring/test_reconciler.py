@@ -17,6 +17,7 @@ from tests.fakes.stores import STORES
 from trading.agents import ExecutionMode
 from trading.orders import OrderState, Receipt
 from trading.vocabulary import BlockReason
+from wiring.neighbours import V2_QUESTIONS
 from wiring.reconciler import A_PASS, ABSENT_AFTER_S, FOLLOW_S, LONG_OPEN_S, Unresolved
 from wiring.venues import Place
 
@@ -295,18 +296,64 @@ def test_orders_that_a_venue_cannot_answer_for_keep_none_of_its_others_waiting(f
     within(file, test)
 
 
-def test_a_venue_that_counts_calls_is_asked_about_one_user_at_a_time(file: Location) -> None:
+def test_a_venue_that_counts_questions_is_asked_no_more_often_over_all_workers(file: Location) -> None:
     async def main() -> None:
         broker = FakeBroker()
-        async with worker(file, broker, HandClock(), ask_every_s=25.0) as made:
-            await lost(made, 100, 3, "paper")
+        async with worker(file, broker, HandClock(), questions=((2, 60.0),)) as made:
+            await lost(made, 100, 5, "paper")
             asked = []
             for _ in range(6):
                 await made.reconcile()
-                made.clock.go(12.5)
+                made.clock.go(31.0)
                 asked.append(len(broker.asked))
-            assert asked == [1, 1, 2, 2, 3, 3]
-            assert sorted(broker.asked) == [order_id(number) for number in range(100, 103)]
+            assert asked == [2, 2, 4, 4, 6, 6]
+            assert set(broker.asked[:5]) == {order_id(number) for number in range(100, 105)}
+
+    asyncio.run(main())
+
+
+def test_lost_orders_of_many_users_end_within_half_a_minute_where_questions_are_counted(file: Location) -> None:
+    async def main() -> None:
+        broker = FakeBroker()
+        async with worker(file, broker, HandClock(), questions=V2_QUESTIONS) as made:
+            for number in range(100, 112):
+                by = replace(AGENT, user_id=f"u{number}")
+                await put_agent(made.store, by)
+                broker.replies.append(Reply.LOST_AFTER if number % 2 else Reply.LOST_BEFORE)
+                await made.act(decided(number, by=by))
+                await made.send()
+            broker.away = True
+            made.clock.go(60.0)
+            await made.reconcile()
+            broker.away = False
+            for _ in range(30):
+                made.clock.go(1.0)
+                await made.reconcile()
+            assert sorted(await states(made.store)) == ["filled"] * 6 + ["not_placed"] * 6
+
+    asyncio.run(main())
+
+
+def test_an_order_that_was_not_there_is_asked_about_less_and_less_often_but_a_new_one_at_once(file: Location) -> None:
+    async def main() -> None:
+        broker = FakeBroker(tells_absence=False)
+        async with worker(file, broker, HandClock(), questions=((1000, 900.0),)) as made:
+            both = replace(AGENT, config=replace(AGENT.config, symbols=("BTC", "ETH")))
+            await put_agent(made.store, both)
+            broker.replies.append(Reply.OPEN)
+            await made.act(decided(1, symbol="BTC", by=both))
+            await made.send()
+            counts = []
+            for _ in range(60):
+                await made.reconcile()
+                made.clock.go(1.0)
+                counts.append(len(broker.asked))
+            assert [second for second in range(1, 60) if counts[second] > counts[second - 1]] == [12, 36]
+            broker.replies.append(Reply.OPEN)
+            await made.act(decided(2, symbol="ETH", by=both))
+            await made.send()
+            await made.reconcile()
+            assert broker.asked[-1] == order_id(2)
 
     asyncio.run(main())
 
@@ -314,7 +361,7 @@ def test_a_venue_that_counts_calls_is_asked_about_one_user_at_a_time(file: Locat
 def test_one_turn_asks_about_all_orders_of_its_user(file: Location) -> None:
     async def main() -> None:
         broker = FakeBroker()
-        async with worker(file, broker, HandClock(), ask_every_s=25.0) as made:
+        async with worker(file, broker, HandClock(), questions=((1, 60.0),)) as made:
             both = replace(AGENT, config=replace(AGENT.config, symbols=("BTC", "ETH")))
             await put_agent(made.store, both)
             for number, symbol in ((1, "BTC"), (2, "ETH")):

@@ -185,6 +185,10 @@ SCENES: dict[str, dict[str, Any]] = {
         "market": ended(),
         "expect": {"served_arm": Arm.HOLD, "blocked_by": (BlockReason.MARKET_ENDED,)},
     },
+    "HOLD without a signal": {
+        "asked": replace(signal(), reading=None),
+        "expect": {"served_arm": Arm.HOLD, "failure": FailureReason.NO_SIGNAL, "action": Action.HOLD},
+    },
     "HOLD before the first bar": {
         "asked": signal(),
         "market": FakeMarket({"BTC": ()}),

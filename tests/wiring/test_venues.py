@@ -23,12 +23,25 @@ def test_a_place_says_why_it_takes_no_orders() -> None:
     place = Place(broker=FakeBroker(), open=lambda: doors["open"])
     venues = Venues({ExecutionMode.PAPER: place}, lambda name: name in known)
     assert venues.venue(place, "BTC").blocked is BlockReason.RECONCILING
+    assert venues.shut() == {"paper"}
     known.add("paper")
     assert venues.venue(place, "BTC").blocked is BlockReason.VENUE_UNAVAILABLE
     assert venues.shut() == {"paper"}
     doors["open"] = True
     assert venues.venue(place, "BTC").blocked is None
     assert venues.shut() == frozenset()
+    known.clear()
+    assert venues.shut() == {"paper"}
+
+
+def test_what_a_place_says_of_symbols_stays_as_it_was_at_the_moment() -> None:
+    mismatched = ["BTC"]
+    live = Place(broker=FakeBroker("v2"))
+    venues = Venues({ExecutionMode.LIVE: live}, lambda _: True, lambda: mismatched)
+    then = venues.by_symbol(live)
+    mismatched[:] = ["ETH"]
+    assert (then("BTC").blocked, then("ETH").blocked) == (BlockReason.POSITION_MISMATCH, None)
+    assert venues.venue(live, "ETH").blocked is BlockReason.POSITION_MISMATCH
 
 
 def test_a_symbol_of_which_the_live_venue_holds_less_gets_no_orders_there_alone() -> None:

@@ -13,10 +13,13 @@ from pydantic_core import to_json
 
 from adapters.store.schema import prepare
 from routes.errors import explain
-from settings import MarketSource, Settings
+from schemas import SessionPageView
+from settings import MarketSource, Settings, SignalSource, TradingVersion
 from tests.fakes.served import free_port
 from tests.fakes.settings import settings
+from tests.fakes.stack.running import running_stack
 from tests.fakes.waiting import eventually
+from wiring.bar_signals import HeardSignals
 from wiring.life import STOP_S
 from wiring.observation import DoorCounts
 from wiring.runners import open_rule
@@ -175,3 +178,47 @@ def test_what_a_worker_trades_with_reaches_its_metrics(setup: Settings) -> None:
         await worker.stop()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("version", "missing"),
+    [
+        ("v1m", {"performance": "not_offered"}),
+        # It knows its users by tokens, and there is no secret to sign them with.
+        ("v2", {"session": "not_asked", "positions": "not_asked", "performance": "not_asked"}),
+    ],
+)
+def test_a_worker_that_trades_on_paper_finds_out_which_sessions_there_are(
+    setup: Settings, version: str, missing: dict[str, str]
+) -> None:
+    async def main(url: str) -> SessionPageView:
+        worker = made(setup.model_copy(update={"trading_service_url": url}))
+        await worker.start()
+        sessions = worker.neighbours.sessions
+        assert sessions is not None
+        await eventually(lambda: sessions.version is not None)
+        page = await worker.sessions.session("anna")
+        assert worker.not_ready() == []
+        await worker.stop()
+        return page
+
+    with running_stack(trading=version) as stack:
+        page = asyncio.run(main(stack.trading.url))
+    assert page["version"] == version
+    assert {problem["part"]: problem["code"] for problem in page["problems"]} == missing
+
+
+@pytest.mark.parametrize(("source", "heard"), [(SignalSource.GENERATED, False), (SignalSource.TRADING_SERVICE, True)])
+def test_acting_agents_get_the_signals_that_the_settings_name(
+    setup: Settings, source: SignalSource, heard: bool
+) -> None:
+    async def main() -> bool:
+        url = f"http://127.0.0.1:{free_port()}"
+        named = {"trading_service_url": url, "trading_service_version": TradingVersion.V1M, "signal_source": source}
+        worker = made(setup.model_copy(update=named))
+        await worker.start()
+        found = isinstance(worker.acting.signals, HeardSignals)
+        await worker.stop()
+        return found
+
+    assert asyncio.run(main()) is heard

@@ -1,13 +1,20 @@
 """Pages of decisions: newest first, each once, whatever is journalled meanwhile."""
 
+from dataclasses import replace
+
 import pytest
+from sqlalchemy import insert as insert_into
 
 from adapters.store import decisions as decisions_module
 from adapters.store.decisions import Record, by_id, find
 from adapters.store.engine import Location, Store
+from adapters.store.order_rows import order_values
+from adapters.store.trading_tables import orders
 from tests.fakes.journals import START_S, TERMS, entry, insert
+from tests.fakes.one_order import one_order
 from tests.fakes.stores import running
 from tests.fakes.waiting import run
+from trading.orders import OrderState
 from trading.vocabulary import Arm, Wanted
 
 ALL = Wanted()
@@ -15,6 +22,13 @@ ALL = Wanted()
 
 def number(record: Record) -> int:
     return int(record.id, 16)
+
+
+async def put_order(store: Store, number: int, state: OrderState) -> None:
+    """An order of the decision with this number, in this state."""
+    made = one_order(decision_id=f"{number:032x}", state=state)
+    made = replace(made, request=replace(made.request, client_order_id=f"rl-{number:032x}"))
+    await store.write(lambda connection: connection.execute(insert_into(orders).values(order_values(made))))
 
 
 async def found(store: Store, wanted: Wanted, *, limit: int = 200) -> list[int]:
@@ -147,5 +161,21 @@ def test_one_decision_by_its_id(location: Location) -> None:
             assert (number(record), record.user_id, record.decided_at_s) == (1, "amy", START_S + 1)
             assert record.terms == TERMS
             assert await by_id(store, "f" * 32) is None
+
+    run(main())
+
+
+def test_each_decision_comes_with_the_state_of_its_own_order_alone(location: Location) -> None:
+    async def main() -> None:
+        async with running(location) as store:
+            await insert(store, [entry(number) for number in range(4)])
+            await put_order(store, 1, OrderState.BLOCKED)
+            await put_order(store, 3, OrderState.OPEN)
+            await put_order(store, 9, OrderState.FILLED)
+            page = await find(store, ALL, before=None, limit=10)
+            assert [record.order_state for record in page.records] == ["open", None, "blocked", None]
+            record = await by_id(store, f"{1:032x}")
+            assert record is not None
+            assert record.order_state == "blocked"
 
     run(main())

@@ -17,7 +17,7 @@ from adapters.store.trading_tables import orders
 from tests.fakes.jobs import START, HandClock
 from tests.fakes.journals import rows_of
 from tests.fakes.one_order import one_order
-from tests.fakes.orders import AGENT, decided, put_agent
+from tests.fakes.orders import AGENT, decided, order_named, put_agent
 from tests.fakes.stores import running
 from trading.orders import Order, OrderState, Receipt, Side
 from trading.vocabulary import Arm
@@ -104,10 +104,73 @@ def test_amounts_that_no_float_holds_add_up(location: Location) -> None:
     within(location, test)
 
 
-def test_a_fee_that_is_told_later_is_booked_without_a_quantity(location: Location) -> None:
+def test_a_fee_that_the_venue_does_not_tell_is_unknown_and_not_zero(location: Location) -> None:
     async def test(store: Store, clock: HandClock) -> None:
         order = await placed(store, 1, Side.BUY, "3", Arm.RL)
         await filled(store, clock, order, "2", "100", None)
+        assert (await order_named(store, "rl-1")).fee is None
+        assert await rows_of(store, "SELECT fee FROM fills") == [(None,)]
+        (profit,) = await store.read(arm_profits("user123"))
+        assert (profit.fees, profit.untold_value, profit.fills) == (0, 200, 1)
+        facts = await store.write(lambda connection: read_facts(connection, decided(1), clock()))
+        assert (facts.realized_today, facts.untold_today) == (0, 200)
+
+    within(location, test)
+
+
+def test_a_fee_that_is_told_later_is_shared_by_all_fills_that_had_none(location: Location) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        order = await placed(store, 1, Side.BUY, "5", Arm.RL)
+        await filled(store, clock, order, "1", "100", "0.5")
+        await filled(store, clock, order, "2", "100", None)
+        await filled(store, clock, order, "3", "100", None)
+        assert (await order_named(store, "rl-1")).fee is None
+        await filled(store, clock, order, "5", "100", "2.5")
+        assert (await order_named(store, "rl-1")).fee == Decimal("2.5")
+        fees = [Decimal(str(fee)) for (fee,) in await rows_of(store, "SELECT fee FROM fills ORDER BY seq")]
+        assert fees == [Decimal("0.5"), Decimal("0.5"), Decimal("0.5"), Decimal(1)]
+        (profit,) = await store.read(arm_profits("user123"))
+        assert (profit.fees, profit.untold_value, profit.fills) == (Decimal("2.5"), 0, 4)
+
+    within(location, test)
+
+
+def test_a_fee_alone_that_is_told_later_belongs_to_the_day_and_arms_of_its_fill(location: Location) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        await filled(store, clock, await placed(store, 1, Side.BUY, "1", Arm.RL), "1", "100", "0")
+        order = await placed(store, 2, Side.SELL, "4", Arm.FALLBACK)
+        # It closes what one arm opened, opens for another, and goes on to work.
+        await filled(store, clock, order, "3", "100", None)
+        clock.go(DAY_S)
+        await filled(store, clock, order, "3", "100", "0.3")
+        profits = await store.read(arm_profits("user123"))
+        assert {(each.arm, each.fees, each.untold_value, each.fills) for each in profits} == {
+            (Arm.RL, Decimal("0.1"), 0, 2),
+            (Arm.FALLBACK, Decimal("0.2"), 0, 1),
+        }
+        assert (await store.read(holdings("user123")))[0].position.quantity == -2
+        facts = await store.write(lambda connection: read_facts(connection, decided(1), clock()))
+        assert (facts.realized_today, facts.untold_today) == (0, 0)
+        assert await rows_of(store, "SELECT count(DISTINCT day) FROM profits") == [(1,)]
+
+    within(location, test)
+
+
+def test_a_fee_that_turns_out_to_be_none_is_known(location: Location) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        order = await placed(store, 1, Side.BUY, "3", Arm.RL)
+        await filled(store, clock, order, "2", "100", None)
+        await filled(store, clock, order, "2", "100", "0")
+        assert (await order_named(store, "rl-1")).fee == 0
+        assert (await store.read(arm_profits("user123")))[0].untold_value == 0
+
+    within(location, test)
+
+
+def test_a_fee_that_grows_is_booked_without_a_quantity(location: Location) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        order = await placed(store, 1, Side.BUY, "3", Arm.RL)
+        await filled(store, clock, order, "2", "100", "0.1")
         await filled(store, clock, order, "2", "100", "0.2")
         assert (await store.read(holdings("user123")))[0].position.quantity == 2
         assert (await store.read(arm_profits("user123")))[0].fees == Decimal("0.2")

@@ -210,7 +210,7 @@ def test_orders_of_the_last_minute_are_counted_by_the_clock_that_nobody_sets(loc
 def test_the_venues_rate_limit_is_exact_over_workers_and_taken_only_for_an_order(location: Location) -> None:
     async def test(store: Store, clock: HandClock) -> None:
         def take(number: int) -> dict[str, object]:
-            return {"take_call": take_call("orders:paper", windows=[(3, 60.0)], wall_s=clock().wall_s)}
+            return {"take_call": take_call("orders:paper", windows=[(3, 60.0)], now=clock)}
 
         users = [replace(AGENT, user_id=f"u{number}") for number in range(8)]
         for each in users:
@@ -581,6 +581,31 @@ def test_a_person_ends_no_order_that_waits_or_is_being_sent_and_none_there_is_no
         with pytest.raises(NotFound):
             await store.write(resolve(order_id(2), ALL, by="ann", now=clock))
         assert await states(store) == ["sending"]
+
+    within(location, test)
+
+
+@pytest.mark.parametrize("meanwhile", [open_with("1"), ALL])
+def test_what_the_venue_said_first_is_not_a_persons_to_say(location: Location, meanwhile: Outcome) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        order = await sending(store, clock)
+        await say(store, clock, order, LOST)
+        await say(store, clock, order, meanwhile)
+        with pytest.raises(IllegalChange) as refused:
+            await store.write(resolve(order_id(1), Outcome(state=OrderState.CANCELED), by="ann", now=clock))
+        assert await states(store) == [refused.value.state] == [meanwhile.state]
+
+    within(location, test)
+
+
+def test_an_open_order_is_ended_by_a_person_only_where_that_is_said(location: Location) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        await say(store, clock, await sending(store, clock), open_with("1"))
+        rest = Outcome(state=OrderState.CANCELED)
+        after = await store.write(resolve(order_id(1), rest, by="ann", now=clock, ends_open=True))
+        assert (after.state, after.filled_quantity) == (OrderState.CANCELED, 1)
+        with pytest.raises(IllegalChange):
+            await store.write(resolve(order_id(1), rest, by="ann", now=clock, ends_open=True))
 
     within(location, test)
 

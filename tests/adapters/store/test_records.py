@@ -56,7 +56,9 @@ READINGS = st.builds(
     Reading, confidence=FLOATS, rsi=FLOATS, change_percent=FLOATS, volume_usd=FLOATS, action=st.sampled_from(Action)
 )
 QUOTES = st.builds(Quote, price=FLOATS, bid=MAYBE, ask=MAYBE, at_s=MAYBE)
-SIGNALS = st.builds(Signal, user_id=TEXTS, symbol=TEXTS, reading=READINGS, quote=st.none() | QUOTES, sent_at_s=MAYBE)
+SIGNALS = st.builds(
+    Signal, user_id=TEXTS, symbol=TEXTS, reading=st.none() | READINGS, quote=st.none() | QUOTES, sent_at_s=MAYBE
+)
 THRESHOLDS = st.builds(
     ThresholdsInForce,
     values=st.builds(Thresholds, **{name: st.floats(*bounds) for name, bounds in BOUNDS.items()}),

@@ -254,7 +254,7 @@ def test_orders_go_with_all_that_is_kept_of_them_once_they_ended_long_ago(locati
 def test_the_ledger_is_never_ended(location: Location) -> None:
     key = {"user_id": "amy", "symbol": "BTC", "mode": "paper"}
     fill_of = key | {"client_order_id": "rl-1", "arm": "rl", "side": "BUY", "quantity": "3", "price": "1", "fee": "0"}
-    day = key | {"arm": "rl", "day": "1970-01-01", "realized": "1", "fees": "0", "fills": 1}
+    day = key | {"arm": "rl", "day": "1970-01-01", "realized": "1", "fees": "0", "untold_value": "0", "fills": 1}
     position = key | {"quantity": "3", "average_cost": "1", "arm": "rl", "changed_at": 1.0, "version": 1}
 
     async def main() -> None:

@@ -57,6 +57,13 @@ def test_a_field_that_is_missing_or_null_is_none(read: Read) -> None:
         (flag, "true"),
         (time_s, "2026-01-01T00:00:00"),  # naive: which offset it means nobody knows
         (time_s, "Thu Sep 25 2025"),
+        # No calendar and no screen has room for these.
+        (time_s, 1e300),
+        (time_s, -1),
+        (time_s, "0001-01-01T00:00:00+14:00"),
+        (decimal, "1e999999"),
+        (decimal, "1e-999999"),
+        (decimal, "0e999999"),
     ],
 )
 def test_a_field_of_another_kind_is_refused(read: Read, value: object) -> None:
