@@ -649,7 +649,8 @@ def to_summary(agent: Agent) -> AgentSummary:
 
 
 class ClosingView(TypedDict):
-    """A position that a stop closes: by the order that closes it, null with the reason why none does."""
+    """A position that a stop closes, or that what has left may yet open: by the order that closes it, null with the
+    reason why none does."""
 
     symbol: str
     client_order_id: str | None
@@ -659,7 +660,8 @@ class ClosingView(TypedDict):
 class AgentControlled(AgentSummary):
     """An agent after a command; `orders_in_flight` may still be filled: they had left before it.
 
-    `closing` has every position there was at a stop with `close_positions`, nothing after any other command.
+    `closing` has every position there was at a stop with `close_positions`, and the symbols in which there may be one
+    yet; nothing after any other command.
     """
 
     orders_in_flight: list[str]

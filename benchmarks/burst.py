@@ -106,11 +106,14 @@ def _ask_health(port: int, asked: Asked, over: threading.Event) -> None:
         # A connection of its own each time, as a cluster's probe has.
         connection = HTTPConnection("127.0.0.1", port, timeout=10.0)
         started_s = time.perf_counter()
-        connection.request("GET", "/api/v1/health")
-        answer = connection.getresponse()
-        answer.read()
+        try:
+            connection.request("GET", "/api/v1/health")
+            answer = connection.getresponse()
+            answer.read()
+            asked.refused += answer.status != 200
+        except OSError:
+            asked.refused += 1
         asked.took_ms.append((time.perf_counter() - started_s) * 1000.0)
-        asked.refused += answer.status != 200
         connection.close()
 
 

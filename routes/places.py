@@ -9,7 +9,7 @@ from routes.errors import Rejected
 from routes.shares import RouteClass, Shares
 
 # A refused client that asks again at once costs nearly half of what a prediction does: a place that becomes free within
-# this time is worth more than a refusal now, which has to be there within 50 ms.
+# this time is worth more than a refusal now. Longer would be late: refusals are to be there within 50 ms.
 WAIT_S = 0.04
 # A prediction takes a third of a millisecond, a command several turns of the event loop, and of the connections that
 # wait libuv accepts one a turn (github.com/libuv/libuv/pull/3696): a hundred predictions a turn make both wait seconds.
@@ -23,7 +23,7 @@ class _Waiting:
 
 
 class Places:
-    """Gives the places of `shares` to requests in the order in which they came, class by class.
+    """Gives the places of `shares` to requests in the order in which they came, of those whose class may have them.
 
     Who finds none waits for one for at most `wait_s` seconds. Of those who have one, `a_turn` go on in each turn of the
     event loop; commands go on at once. `refused` counts by class who got no place.
@@ -58,11 +58,16 @@ class Places:
     def leave(self, kind: RouteClass) -> None:
         """Give a place back, to who waits for it if anybody does."""
         self.shares.give_back(kind)
+        heads = []
         for other, outside in self._outside.items():
-            while outside and (outside[0].came_in.done() or self.shares.take(other)):
-                came_in = outside.popleft().came_in
-                if not came_in.done():
-                    came_in.set_result(True)
+            while outside and outside[0].came_in.done():  # sent away while it waited
+                outside.popleft()
+            if outside:
+                heads.append((outside[0].until_s, other))
+        for _, other in sorted(heads):
+            if self.shares.take(other):
+                self._outside[other].popleft().came_in.set_result(True)
+                return
 
     async def _wait(self, kind: RouteClass) -> None:
         came_in: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

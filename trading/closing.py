@@ -34,9 +34,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """What becomes of a position: the order `client_order_id` closes it, or none does for the `reason`.
+    """What becomes of a position, or of what may yet become one.
 
-    `order` is that order when it is new, None when it was made before.
+    The order `client_order_id` closes it, or none does for the `reason`. `order` is that order when it is new, None
+    when it was made before.
     """
 
     symbol: str
@@ -52,9 +53,9 @@ def close(held: Held, venue: Venue | None, *, price: Decimal | None, deadline: M
     known now. While an order works in the symbol what will be held is not known: then none is made, and to stop again
     later makes it. An order that this stop, or the same again, made before is told as it was.
     """
-    made = next((order for order in held.working if _closes(order, held)), None)
-    if made is not None:
-        return Closing(symbol=held.symbol, client_order_id=made.request.client_order_id, reason=None, order=None)
+    awaited = _awaited(held.agent, held.symbol, held.working)
+    if awaited is not None:
+        return awaited
     judged = _judge(held, venue, price)
     if isinstance(judged, BlockReason) or venue is None or price is None:
         reason = judged if isinstance(judged, BlockReason) else BlockReason.VENUE_UNAVAILABLE
@@ -63,16 +64,34 @@ def close(held: Held, venue: Venue | None, *, price: Decimal | None, deadline: M
     return Closing(symbol=held.symbol, client_order_id=order.request.client_order_id, reason=None, order=order)
 
 
-def _closes(order: Order, held: Held) -> bool:
+def close_flat(agent: Agent, symbol: str, working: Sequence[Order]) -> Closing | None:
+    """The same for a symbol in which a stopped agent holds nothing: None where nothing can be held later either.
+
+    `working` are the user's orders in it that may still be filled. Those that have not left when the agent stops never
+    will; what another buys is there to be closed by the same stop later.
+    """
+    left = [order for order in working if order.state is not OrderState.NEW or _closes(order, agent)]
+    return _awaited(agent, symbol, left)
+
+
+def _awaited(agent: Agent, symbol: str, working: Sequence[Order]) -> Closing | None:
+    # What is to be waited for; None when nothing is.
+    made = next((order for order in working if _closes(order, agent)), None)
+    if made is not None:
+        return Closing(symbol=symbol, client_order_id=made.request.client_order_id, reason=None, order=None)
+    if not working:
+        return None
+    unknown = any(order.state is OrderState.UNKNOWN for order in working)
+    reason = BlockReason.ORDER_UNRESOLVED if unknown else BlockReason.IN_PROGRESS
+    return Closing(symbol=symbol, client_order_id=None, reason=reason, order=None)
+
+
+def _closes(order: Order, agent: Agent) -> bool:
     # One of an earlier stop closes what was held then.
-    return order.request.made_by is MadeBy.STOP and order.created_at_s >= held.agent.changed_at_s
+    return order.request.made_by is MadeBy.STOP and order.created_at_s >= agent.changed_at_s
 
 
 def _judge(held: Held, venue: Venue | None, price: Decimal | None) -> Sized | BlockReason:
-    if any(order.state is OrderState.UNKNOWN for order in held.working):
-        return BlockReason.ORDER_UNRESOLVED
-    if held.working:
-        return BlockReason.IN_PROGRESS
     if held.halt is Halt.HALTED:
         return BlockReason.HALTED
     if venue is None:

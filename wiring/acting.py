@@ -156,8 +156,8 @@ class Acting:
             if timely:
                 await self._take(timely)
         except StoreUnavailable as error:
-            log.warning("agents cannot decide on %d bars: %s", len(bars), error)
-            for bar in bars:
+            log.warning("agents cannot decide on %d bars: %s", len(late) + len(timely), error)
+            for bar in (*late, *timely):
                 self._try_again(bar)
         return True
 

@@ -12,7 +12,8 @@ from trading.acting import AgentBar
 from trading.errors import UpstreamUnavailable
 from trading.vocabulary import Quote, Signal
 
-# V1m reads the candles of ten coins, one after the other, before it answers.
+# V1m reads the candles of ten coins, one after the other, before it answers. For as long a worker that hears nothing
+# leaves the bars to the others.
 HEAR_S = 5.0
 # How far ahead of our clock theirs may be.
 CLOCK_SKEW_S = 5.0
@@ -45,21 +46,27 @@ class _Round:
 
 
 class HeardSignals:
-    """Implements wiring.acting.Signals: asked for once at each close, for all agents of this worker.
+    """Implements wiring.acting.Signals: asked at each close for all agents of this worker, and once more if that fails.
 
-    A signal counts for `max_age_s` seconds after it was made. Where there is none, there is no other in its place.
+    `hear` gets the seconds it has, and raises UpstreamUnavailable. Where both questions fail, the signals are ready,
+    without any, only HEAR_S after the first began: until then the bars are for workers that hear some. A signal counts
+    for `max_age_s` seconds after it was made. Where there is none, there is no other in its place.
     """
 
     def __init__(
         self,
-        hear: Callable[[], Awaitable[Heard]],
+        hear: Callable[[float], Awaitable[Heard]],
         *,
         max_age_s: float,
         wall_s: Callable[[], float] = time.time,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._hear = hear
         self._max_age_s = max_age_s
         self._wall_s = wall_s
+        self._monotonic_s = monotonic_s
+        self._sleep = sleep
         self._round: _Round | None = None
 
     def ready(self, close_s: int) -> bool:
@@ -84,11 +91,28 @@ class HeardSignals:
         )
 
     async def _listen(self) -> Mapping[str, HeardSignal]:
-        try:
-            heard = await self._hear()
-        except UpstreamUnavailable as error:
-            log.warning("no signals of TradingService: %s", error)
+        until_s = self._monotonic_s() + HEAR_S
+        heard = await self._ask(until_s)
+        if heard is None:
+            # Half of what is left: time for it to heal, and to answer.
+            await self._sleep(self._left_s(until_s) / 2)
+            heard = await self._ask(until_s)
+        if heard is None:
+            await self._sleep(self._left_s(until_s))
             return {}
         for refused in heard.refused:
             log.debug("a signal of TradingService is not taken: %s", refused.reason)
         return {signal.symbol: signal for signal in heard.signals}
+
+    async def _ask(self, until_s: float) -> Heard | None:
+        left_s = self._left_s(until_s)
+        if left_s == 0.0:
+            return None
+        try:
+            return await self._hear(left_s)
+        except UpstreamUnavailable as error:
+            log.warning("no signals of TradingService: %s", error)
+            return None
+
+    def _left_s(self, until_s: float) -> float:
+        return max(until_s - self._monotonic_s(), 0.0)

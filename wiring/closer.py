@@ -30,15 +30,14 @@ class Closer:
         self._now = now
 
     def stopping(self) -> Stopping:
-        """How a transaction that begins now closes positions: on SQLite it is in another thread, and perhaps later."""
+        """How a transaction closes positions: on SQLite it is in another thread, and perhaps seconds later."""
         places = {mode: place for mode in ExecutionMode if (place := self._venues.place(mode)) is not None}
         venues = {mode: self._venues.by_symbol(place) for mode, place in places.items()}
-        deadline = self._now().after(self._ttl_s)
 
         def close_held(held: Held) -> Closing:
             venue_of = venues.get(held.agent.config.execution)
             venue = None if venue_of is None else venue_of(held.symbol)
-            return close(held, venue, price=self._price_of(held.symbol), deadline=deadline)
+            return close(held, venue, price=self._price_of(held.symbol), deadline=held.now.after(self._ttl_s))
 
         return Stopping(
             close=close_held,

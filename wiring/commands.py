@@ -6,7 +6,7 @@ from pydantic_core import to_json
 
 from adapters.store.snapshot import SnapshotReader
 from schemas import AgentControlParams, AgentStartParams, to_config
-from trading.errors import InvalidField, StoreUnavailable
+from trading.errors import StoreUnavailable
 from trading.ports import Market
 from wiring.agent_checks import AgentChecks
 from wiring.agents import AgentDesk
@@ -36,14 +36,12 @@ class AgentCommands:
         if key is None:
             return to_json(await self._desk.start(user_id, config))
         request = KeyedRequest(user_id=user_id, operation=START, key=key, content=to_json(params["config"]))
-        try:
-            work = await self._desk.start_work(user_id, config)
-        except InvalidField:
-            # What worked before is answered again, whatever has become of models and settings since.
-            before = await self._once.replay(request)
-            if before is None:
-                raise
+        # What worked before is answered again, whatever has become of models and settings since, and without a look
+        # at what else is to be known of the user.
+        before = await self._once.replay(request)
+        if before is not None:
             return before
+        work = await self._desk.start_work(user_id, config)
         answer = await self._once.run_in_transaction(request, lambda _: work, within_s=WITHIN_S)
         await self._look()
         return answer

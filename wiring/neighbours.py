@@ -17,6 +17,7 @@ from adapters.store.engine import Store
 from adapters.store.snapshot import SnapshotReader
 from adapters.store.thresholds import ThresholdReader
 from adapters.trading_service.catalogue import SESSIONS
+from adapters.trading_service.sessions import ROUTE as SESSION_ROUTE
 from adapters.trading_service.sessions import Sessions
 from adapters.trading_service.signals import hear_signals
 from adapters.trading_service.versions import Version, probe
@@ -32,7 +33,7 @@ from trading.ports import Market
 from trading.vocabulary import Decision
 from wiring.bar_poller import TURN_S, BarPoller
 from wiring.bar_poller import Watched as WatchedBars
-from wiring.bar_signals import HEAR_S, HeardSignals
+from wiring.bar_signals import HeardSignals
 from wiring.floor import Floor, paper_terms
 from wiring.loops import begin, repeat_with_store
 from wiring.threshold_poller import ThresholdPoller, Watched
@@ -77,7 +78,7 @@ class Neighbours:
         self._owner = secrets.token_hex(8)
         self.breakers = Breakers()
         self.trading_service = self._upstream(TRADING_SERVICE, settings.trading_service_url)
-        self.sessions = None if self.trading_service is None else TradingSessions(store, now=now)
+        self.sessions = None if self.trading_service is None else _sessions(self.trading_service, store, now)
         self.data_aggregator = self._upstream(DATA_AGGREGATOR, settings.data_aggregator_url)
         self.adaptive_threshold = self._upstream(ADAPTIVE_THRESHOLD, settings.adaptive_threshold_url)
         self.bars: BarPoller | None = None
@@ -139,7 +140,7 @@ class Neighbours:
         if settings.signal_source is not SignalSource.TRADING_SERVICE or upstream is None:
             return None
         return HeardSignals(
-            lambda: hear_signals(upstream, deadline_s=HEAR_S), max_age_s=settings.signal_max_age_seconds
+            lambda left_s: hear_signals(upstream, deadline_s=left_s), max_age_s=settings.signal_max_age_seconds
         )
 
     def misses_bars(self) -> bool:
@@ -224,3 +225,7 @@ class Neighbours:
     def _upstreams(self) -> Sequence[Upstream]:
         every = (self.trading_service, self.data_aggregator, self.adaptive_threshold)
         return [upstream for upstream in every if upstream is not None]
+
+
+def _sessions(upstream: Upstream, store: Store, now: Clock) -> TradingSessions:
+    return TradingSessions(store, lambda: upstream.refuses(SESSION_ROUTE), now=now)

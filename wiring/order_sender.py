@@ -116,6 +116,7 @@ class Sender:
                     refused=frozenset(self._refused),
                     begun=frozenset(self._begun),
                     shut=self._venues.shut(),
+                    reaches=self._venues.names(),
                 ),
                 self._now,
             )

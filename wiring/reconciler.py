@@ -14,7 +14,7 @@ from trading.boot import Clock, Moment
 from trading.errors import CannotAsk, OutcomeUnknown, StoreUnavailable, UpstreamUnavailable
 from trading.orders import Order, OrderState
 from trading.ports import Broker
-from wiring.questions import Questions
+from wiring.questions import Questions, Whose, name_of, whose
 from wiring.venues import Venues
 
 log = logging.getLogger("rl_service.orders")
@@ -71,7 +71,7 @@ class Reconciler:
         # The pass in which an order was last tried.
         self._passes = 0
         self._tried: dict[str, int] = {}
-        self._questions = Questions(store, venues, now=now)
+        self._questions = Questions(store, now=now)
         self.unresolved = Unresolved()
 
     def reconciled(self, venue: str) -> bool:
@@ -92,38 +92,64 @@ class Reconciler:
             await self._sleep(LOOK_S)
 
     async def _ask_all(self, waiting: Sequence[tuple[Order, float | None]], until: Moment) -> None:
-        due = await self._questions.affordable(
-            self._least_tried([order for order, checked_s in waiting if self._due(order, checked_s)])
-        )
+        every = [order for order, _ in waiting]
+        self._questions.forget(every)
+        self._passes += 1
+        self._tried = {name_of(order): self._tried.get(name_of(order), 0) for order in every}
+        due = [order for order, checked_s in waiting if self._due(order, checked_s)]
+        # One that its venue cannot answer for keeps no other from being asked about.
+        due.sort(key=lambda order: self._tried[name_of(order)])
+        await self._ask_freely([order for order in due if not self._windows(order)], until)
+        await self._ask_counting([order for order in due if self._windows(order)], until)
+
+    async def _ask_freely(self, due: Sequence[Order], until: Moment) -> None:
         silent: set[str] = set()
         while due and until.left_s(self._now()) > 0.0:
             together = due[:TOGETHER]
-            asked = await asyncio.gather(*(self._ask(order) for order in together))
-            ids = [order.request.client_order_id for order, was_asked in zip(together, asked, strict=True) if was_asked]
-            if ids:
-                await self._store.write(note_checked(ids, wall_s=self._wall_s()))
+            asked = await self._ask_together(together)
             silent |= {order.venue for order, was_asked in zip(together, asked, strict=True) if not was_asked}
             due = [order for order in due[TOGETHER:] if order.venue not in silent]
 
-    def _least_tried(self, due: Sequence[Order]) -> list[Order]:
-        # One that its venue cannot answer for keeps no other from being asked about.
-        self._passes += 1
-        names = [order.request.client_order_id for order in due]
-        self._tried = {name: self._tried.get(name, 0) for name in names}
-        return sorted(due, key=lambda order: self._tried[order.request.client_order_id])
+    async def _ask_counting(self, due: Sequence[Order], until: Moment) -> None:
+        by_user: dict[Whose, list[Order]] = {}
+        for order in due:
+            by_user.setdefault(whose(order), []).append(order)
+        done: set[str] = set()
+        for (venue, _), together in by_user.items():
+            if venue in done or until.left_s(self._now()) <= 0.0:
+                continue
+            if not await self._questions.may_ask(venue, self._windows(together[0])):
+                done.add(venue)
+                continue
+            answered = any(await self._ask_together(together))
+            self._questions.note(together, answered=answered)
+            if not answered:
+                done.add(venue)
+
+    async def _ask_together(self, together: Sequence[Order]) -> Sequence[bool]:
+        asked = await asyncio.gather(*(self._ask(order) for order in together))
+        ids = [name_of(order) for order, was_asked in zip(together, asked, strict=True) if was_asked]
+        if ids:
+            await self._store.write(note_checked(ids, wall_s=self._wall_s()))
+        return asked
+
+    def _windows(self, order: Order) -> Sequence[tuple[int, float]]:
+        # How often one may ask about an order; nothing where that is not counted, or there is nothing to be asked.
+        place = self._venues.place_of(order.venue)
+        return () if place is None or _unaskable(place.broker, order) else place.questions
 
     def _due(self, order: Order, checked_s: float | None) -> bool:
         place = self._venues.place_of(order.venue)
         if place is not None and _unaskable(place.broker, order):
             return checked_s is None  # which is found out once
-        if place is not None and place.questions:
+        if self._windows(order):
             return self._questions.due(order)
         just_now = checked_s is not None and 0.0 <= self._wall_s() - checked_s < FOLLOW_S
         return order.state is OrderState.UNKNOWN or not just_now
 
     async def _ask(self, order: Order) -> bool:
         # True when there is no more to be learnt now.
-        self._tried[order.request.client_order_id] = self._passes
+        self._tried[name_of(order)] = self._passes
         broker = self._venues.broker(order.venue)
         if broker is None:
             return True
@@ -132,10 +158,10 @@ class Reconciler:
         except CannotAsk:
             return True
         except UpstreamUnavailable as error:
-            log.debug("order %s: %s", order.request.client_order_id, error)
+            log.debug("order %s: %s", name_of(order), error)
             return False
         except Exception:  # a fault of ours in one order must not end the worker, and the next one's
-            log.exception("asking about order %s failed", order.request.client_order_id)
+            log.exception("asking about order %s failed", name_of(order))
             return True
         if receipt is None:
             absent = broker.tells_absence and order.state is OrderState.UNKNOWN and self._is_old(order)
@@ -152,10 +178,10 @@ class Reconciler:
         try:
             after = await self._store.write(settle(order, outcome, owner=self._owner, now=self._now))
         except OutcomeUnknown as error:
-            log.error("order %s: %s", order.request.client_order_id, error)
+            log.error("order %s: %s", name_of(order), error)
             return
         if after is not None and after.state is not order.state:
-            log.info("order %s was %s and is %s", order.request.client_order_id, order.state, after.state)
+            log.info("order %s was %s and is %s", name_of(order), order.state, after.state)
             self._settled(after)
 
     async def _look(self, waiting: Sequence[tuple[Order, float | None]]) -> None:
@@ -180,8 +206,11 @@ class Reconciler:
     def _was_asked(self, broker: Broker, order: Order, checked_s: float | None) -> bool:
         if _unaskable(broker, order):
             return checked_s is not None
+        if self._windows(order) and checked_s is not None:
+            # Since it was lost, by a worker before this one: to ask again costs a question.
+            return True
         # By what changed and not by when: somebody may set the wall clock.
-        return checked_s != self._first_seen.setdefault(order.request.client_order_id, checked_s)
+        return checked_s != self._first_seen.setdefault(name_of(order), checked_s)
 
     def _unresolved(self, counts: Mapping[str, Counts]) -> Unresolved:
         needs_operator = 0

@@ -19,7 +19,7 @@ from schemas import (
 )
 from trading.boot import Moment
 from trading.errors import NotFound, NotSent, UpstreamLimited, UpstreamRefused, UpstreamUnavailable
-from wiring.trading_sessions import TradingSessions
+from wiring.trading_sessions import Asking, TradingSessions
 
 # For all parts together, which are asked for at once.
 PAGE_S = 2.0
@@ -75,7 +75,7 @@ async def _told(
     sessions: TradingSessions, until: Moment, question: Callable[[Sessions, float], Awaitable[Told]]
 ) -> tuple[Told | None, str | None]:
     try:
-        return await sessions.ask(question, until=until), None
+        return await sessions.ask(question, until=until, asking=Asking.PAGE), None
     except UpstreamUnavailable as error:
         return None, _problem(error)
 

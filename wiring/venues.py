@@ -66,6 +66,10 @@ class Venues:
         names = [(place, place.broker.name) for place in self._places.values()]
         return frozenset(name for place, name in names if not place.open() or not self._reconciled(name))
 
+    def names(self) -> frozenset[str]:
+        """The names of the venues that orders go to from here, whether they take any now or not."""
+        return frozenset(place.broker.name for place in self._places.values())
+
     def brokers(self) -> tuple[Broker, ...]:
         """All of them."""
         return tuple(place.broker for place in self._places.values())

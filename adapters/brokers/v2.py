@@ -11,7 +11,7 @@ from adapters.symbols import Spelling, spell, understand
 from adapters.trading_service.fields import Fields, data_of, decimal, fields, rows, text
 from adapters.upstream.client import Upstream
 from adapters.upstream.tokens import Tokens
-from trading.errors import CannotAsk, NotSent, UpstreamLimited, UpstreamRefused
+from trading.errors import CannotAsk, NotSent, UpstreamLimited, UpstreamRefused, UpstreamUnavailable
 from trading.orders import ZERO, LotRules, OrderRequest, Receipt
 
 NAME = "trading_service_v2"
@@ -42,9 +42,9 @@ class TradingServiceV2:
         self._lists_client_ids = lists_client_ids
         self._account_user_id = account_user_id
         self._monotonic_s = monotonic_s
-        # The last listing of orders, whose it is, and when it came: one answers for all orders of its user.
+        # The last listing of orders, or why there is none, whose, and when: one answers for all orders of its user.
         self._listing_now = asyncio.Lock()
-        self._listing: tuple[str, float, Sequence[Fields]] = ("", float("-inf"), ())
+        self._listing: tuple[str, float, Sequence[Fields] | UpstreamUnavailable] = ("", float("-inf"), ())
 
     @property
     def name(self) -> str:
@@ -127,8 +127,14 @@ class TradingServiceV2:
         listed_for, at_s, listed = self._listing
         if listed_for != user_id or self._monotonic_s() - at_s > LISTING_S:
             at_s = self._monotonic_s()
-            listed = await self._listed(ORDERS, "orders", user_id, deadline_s)
+            try:
+                listed = await self._listed(ORDERS, "orders", user_id, deadline_s)
+            except UpstreamUnavailable as error:
+                # Those who waited for this one are not worth a call each; it may have taken its time.
+                at_s, listed = self._monotonic_s(), error
             self._listing = (user_id, at_s, listed)
+        if isinstance(listed, UpstreamUnavailable):
+            raise listed
         return listed
 
     async def _listed(self, path: str, name: str, user_id: str, deadline_s: float) -> Sequence[Fields]:

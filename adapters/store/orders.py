@@ -91,7 +91,8 @@ async def _intend(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a sender claims: at most `most` orders (0 or more), none for a venue that is `shut` now.
+    """What a sender claims: at most `most` orders (0 or more), none for a venue that is `shut` now, and of others' only
+    those for a venue that it `reaches` (names).
 
     `refused` are those whose callers were told that there is no order. `begun` is what this owner was given, by id and
     epoch: a claim that it never heard of is made anew.
@@ -102,6 +103,7 @@ class Claim:
     refused: Collection[str] = ()
     begun: Collection[tuple[str, int]] = ()
     shut: Collection[str] = ()
+    reaches: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,7 @@ def claim(wanted: Claim, now: Clock) -> Work[Claimed]:
     What is too late ends as EXPIRED; what may not be sent any more, or was `refused` to its caller as not confirmed by
     the store, as BLOCKED: nobody halts trading, or pauses an agent, between this and the claim. What others began to
     send and did not settle in time is UNKNOWN. An order is sent by who intended it or not at all: others only end it.
-    But one that a stop made is sent by whoever comes first: nobody was told that there is none.
+    But one that a stop made is sent by whoever comes first and reaches its venue: nobody was told that there is none.
     """
 
     async def work(connection: StoreConnection) -> Claimed:
@@ -139,7 +141,7 @@ def claim(wanted: Claim, now: Clock) -> Work[Claimed]:
                     stop = Outcome(state=OrderState.BLOCKED, reason="not_confirmed_in_time")
                 if stop is not None:
                     ended.append(await _end(connection, order, stop, moment, owner))
-                elif order.venue not in wanted.shut and len(claimed) < wanted.most:
+                elif _may_send(order, mine, wanted) and len(claimed) < wanted.most:
                     claimed.append(await _claim(connection, order, owner, moment))
         return Claimed(to_send=claimed, ended=ended)
 
@@ -159,6 +161,11 @@ def _waiting(owner: str) -> Select[Any]:
         .order_by(own_first, orders.c.created_at)
         .limit(10 * MOST_CLAIMED)
     )
+
+
+def _may_send(order: Order, mine: bool, wanted: Claim) -> bool:
+    # Of a venue that it has not found yet a worker can only say that there is none: that is not its to say of others'.
+    return order.venue not in wanted.shut and (mine or order.venue in wanted.reaches)
 
 
 def _stop(order: Order, halt: Halt, row: Row[Any], now: Moment) -> Outcome | None:

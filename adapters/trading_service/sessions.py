@@ -10,6 +10,8 @@ from adapters.trading_service.versions import Version
 from trading.errors import UnknownSymbol, UpstreamRefused
 
 NOT_IMPLEMENTED = 501
+# The route class of all calls about sessions: their faults keep nobody from asking about orders.
+ROUTE = "session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

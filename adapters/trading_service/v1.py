@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from adapters.symbols import Spelling
 from adapters.trading_service.fields import data_of, fields, flag, number
 from adapters.trading_service.sessions import (
+    ROUTE,
     HeldPosition,
     Performance,
     SessionSettings,
@@ -31,7 +32,7 @@ class SessionsV1:
 
     async def status(self, user_id: str, *, deadline_s: float) -> SessionStatus:
         """See Sessions. Its counts are always zero and its last trade is always now: neither is passed on."""
-        answer = await self._upstream.get(f"{PREFIX}/status", deadline_s=deadline_s, route="read")
+        answer = await self._upstream.get(f"{PREFIX}/status", deadline_s=deadline_s, route=ROUTE)
         told = fields(data_of(answer.body), "data")
         active, uptime_ms = flag(told, "active"), number(told, "uptime")
         if active is None:
@@ -46,10 +47,10 @@ class SessionsV1:
         self, user_id: str, watchlist: Sequence[str], settings: SessionSettings, *, deadline_s: float
     ) -> None:
         body = {"watchlist": spelled(watchlist, Spelling.PLAIN), "settings": _settings(settings)}
-        await self._upstream.send("POST", f"{PREFIX}/start", deadline_s=deadline_s, route="session", body=body)
+        await self._upstream.send("POST", f"{PREFIX}/start", deadline_s=deadline_s, route=ROUTE, body=body)
 
     async def stop(self, user_id: str, *, deadline_s: float) -> None:
-        await self._upstream.send("POST", f"{PREFIX}/stop", deadline_s=deadline_s, route="session")
+        await self._upstream.send("POST", f"{PREFIX}/stop", deadline_s=deadline_s, route=ROUTE)
 
     async def pause(self, user_id: str, *, deadline_s: float) -> None:
         not_offered(self.version, "pause")
@@ -59,7 +60,7 @@ class SessionsV1:
 
     async def change(self, user_id: str, settings: SessionSettings, *, deadline_s: float) -> None:
         body = _settings(settings)
-        await self._upstream.send("PUT", f"{PREFIX}/settings", deadline_s=deadline_s, route="session", body=body)
+        await self._upstream.send("PUT", f"{PREFIX}/settings", deadline_s=deadline_s, route=ROUTE, body=body)
 
     async def positions(self, user_id: str, *, deadline_s: float) -> Sequence[HeldPosition]:
         """See Sessions. Not offered: its list is always empty, whatever is held."""

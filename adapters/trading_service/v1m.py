@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from adapters.symbols import understand
 from adapters.trading_service.fields import count, data_of, decimal, fields, flag, rows, text, time_s
-from adapters.trading_service.sessions import HeldPosition, Performance, SessionSettings, SessionStatus, not_offered
+from adapters.trading_service.sessions import (
+    ROUTE,
+    HeldPosition,
+    Performance,
+    SessionSettings,
+    SessionStatus,
+    not_offered,
+)
 from adapters.trading_service.versions import Version
 from adapters.upstream.client import Upstream
 from trading.errors import OutcomeUnknown
@@ -22,7 +29,7 @@ class SessionsV1m:
 
     async def status(self, user_id: str, *, deadline_s: float) -> SessionStatus:
         """See Sessions. Asks `/session`: what its `/status` calls active is whether Binance can be reached."""
-        answer = await self._upstream.get(f"{PREFIX}/session", deadline_s=deadline_s, route="read")
+        answer = await self._upstream.get(f"{PREFIX}/session", deadline_s=deadline_s, route=ROUTE)
         told = fields(data_of(answer.body), "data")
         active = flag(told, "isActive")
         if active is None:
@@ -39,10 +46,10 @@ class SessionsV1m:
         self, user_id: str, watchlist: Sequence[str], settings: SessionSettings, *, deadline_s: float
     ) -> None:
         """See Sessions. It has a watchlist and settings of its own; UpstreamRefused while a session runs."""
-        await self._upstream.send("POST", f"{PREFIX}/start", deadline_s=deadline_s, route="session", body={})
+        await self._upstream.send("POST", f"{PREFIX}/start", deadline_s=deadline_s, route=ROUTE, body={})
 
     async def stop(self, user_id: str, *, deadline_s: float) -> None:
-        await self._upstream.send("POST", f"{PREFIX}/stop", deadline_s=deadline_s, route="session")
+        await self._upstream.send("POST", f"{PREFIX}/stop", deadline_s=deadline_s, route=ROUTE)
 
     async def pause(self, user_id: str, *, deadline_s: float) -> None:
         not_offered(self.version, "pause")
@@ -55,7 +62,7 @@ class SessionsV1m:
 
     async def positions(self, user_id: str, *, deadline_s: float) -> Sequence[HeldPosition]:
         """See Sessions. Without cost and profit: it makes them up, of 95 % of the price."""
-        answer = await self._upstream.get(f"{PREFIX}/positions", deadline_s=deadline_s, route="read")
+        answer = await self._upstream.get(f"{PREFIX}/positions", deadline_s=deadline_s, route=ROUTE)
         return [
             HeldPosition(
                 symbol=symbol,

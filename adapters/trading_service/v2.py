@@ -5,7 +5,14 @@ from decimal import Decimal
 
 from adapters.symbols import Spelling, understand
 from adapters.trading_service.fields import Fields, count, data_of, decimal, fields, flag, rows, text, time_s
-from adapters.trading_service.sessions import HeldPosition, Performance, SessionSettings, SessionStatus, spelled
+from adapters.trading_service.sessions import (
+    ROUTE,
+    HeldPosition,
+    Performance,
+    SessionSettings,
+    SessionStatus,
+    spelled,
+)
 from adapters.trading_service.versions import Version
 from adapters.upstream.client import Upstream
 from adapters.upstream.tokens import Tokens
@@ -61,7 +68,7 @@ class SessionsV2:
 
     async def positions(self, user_id: str, *, deadline_s: float) -> Sequence[HeldPosition]:
         token = self._tokens.mint(user_id)
-        answer = await self._upstream.get(f"{PREFIX}/positions", deadline_s=deadline_s, route="read", token=token)
+        answer = await self._upstream.get(f"{PREFIX}/positions", deadline_s=deadline_s, route=ROUTE, token=token)
         return [
             HeldPosition(
                 symbol=symbol,
@@ -81,7 +88,7 @@ class SessionsV2:
 
     async def _told(self, user_id: str, deadline_s: float) -> Fields:
         token = self._tokens.mint(user_id)
-        answer = await self._upstream.get(f"{PREFIX}/status", deadline_s=deadline_s, route="read", token=token)
+        answer = await self._upstream.get(f"{PREFIX}/status", deadline_s=deadline_s, route=ROUTE, token=token)
         return fields(data_of(answer.body), "data")
 
     async def _do(
@@ -89,7 +96,7 @@ class SessionsV2:
     ) -> None:
         token = self._tokens.mint(user_id)
         path = f"{PREFIX}/{what}"
-        await self._upstream.send(method, path, deadline_s=deadline_s, route="session", body=body, token=token)
+        await self._upstream.send(method, path, deadline_s=deadline_s, route=ROUTE, body=body, token=token)
 
 
 def _signed(row: Fields) -> Decimal | None:

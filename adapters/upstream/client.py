@@ -137,6 +137,10 @@ class Upstream:
             _Call(request=request, route=route, until_s=self._monotonic_s() + deadline_s, max_bytes=MAX_BYTES)
         )
 
+    def refuses(self, route: str) -> bool:
+        """True, and counted as one that was refused, when a call of this route class would not leave now."""
+        return self._open is None or self._gate(route).refuses()
+
     def _url(self, path: str) -> httpx2.URL:
         # A part of a path may be a user's name: it must not lead elsewhere.
         if not path.startswith("/") or {"?", "#"} & set(path) or {".", ".."} & set(path.split("/")):

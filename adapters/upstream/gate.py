@@ -55,6 +55,10 @@ class Gate:
                     raise
                 leave.succeeded()
 
+    def refuses(self) -> bool:
+        """True, and counted by the breaker, when no call may start now."""
+        return self._wait_until_s > self._monotonic_s() or self._breaker.refuses()
+
     def healthy(self) -> bool:
         """True while nothing speaks against one call more."""
         return self._wait_until_s <= self._monotonic_s() and self._breaker.state().status is BreakerStatus.CLOSED

@@ -103,6 +103,63 @@ def test_a_turn_lets_some_go_on_and_a_command_at_once() -> None:
     run(check)
 
 
+def test_of_all_classes_that_wait_for_a_place_for_all_the_first_gets_it() -> None:
+    async def check() -> None:
+        places = Places(Shares(1), wait_s=LONG_S)
+        await places.enter(PREDICT)
+        came: list[RouteClass] = []
+
+        async def ask(kind: RouteClass) -> None:
+            await places.enter(kind)
+            came.append(kind)
+
+        wanted = [RouteClass.STATS, PREDICT, RouteClass.ASYNC, CONTROL]
+        waiting = []
+        for kind in wanted:
+            waiting.append(asyncio.create_task(ask(kind)))
+            await settle()
+        for kind in [PREDICT, *wanted[:-1]]:
+            places.leave(kind)
+            await settle()
+        assert came == wanted
+        await asyncio.gather(*waiting)
+
+    run(check)
+
+
+async def sent_away(places: Places, kind: RouteClass, before: Callable[[], object]) -> None:
+    """Cancel a request in the very step in which `before` happens to it."""
+    task = asyncio.create_task(places.enter(kind))
+    await asyncio.sleep(0)
+    before()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_place_given_to_one_who_is_sent_away_in_that_moment_comes_back() -> None:
+    async def check() -> None:
+        places = Places(Shares(1), wait_s=LONG_S)
+        await places.enter(PREDICT)
+        await sent_away(places, PREDICT, lambda: places.leave(PREDICT))
+        assert places.shares.busy == 0
+
+    run(check)
+
+
+@pytest.mark.parametrize("kind", [PREDICT, CONTROL])
+@pytest.mark.parametrize("before", [0, 1])
+def test_who_is_sent_away_before_its_turn_gives_its_place_back(kind: RouteClass, before: int) -> None:
+    async def check() -> None:
+        places = Places(Shares(100), a_turn=1)
+        first = [asyncio.create_task(places.enter(PREDICT)) for _ in range(before)]
+        await sent_away(places, kind, lambda: None)
+        await asyncio.gather(*first)
+        assert places.shares.busy == before
+
+    run(check)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_happens_to_whom_every_place_comes_back(seed: int) -> None:
     async def check() -> None:
@@ -125,7 +182,7 @@ def test_whatever_happens_to_whom_every_place_comes_back(seed: int) -> None:
 
         crowd = [asyncio.create_task(ask()) for _ in range(200)]
         while not all(task.done() for task in crowd):
-            chance.choice(crowd).cancel()
+            chance.choice([task for task in crowd if not task.done()]).cancel()
             await asyncio.sleep(chance.choice((0.0, 0.0, 0.0005)))
         await asyncio.gather(*crowd, return_exceptions=True)
         assert 1 <= most <= 6

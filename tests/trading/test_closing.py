@@ -9,7 +9,7 @@ from tests.fakes.jobs import START
 from tests.fakes.one_order import one_order
 from tests.fakes.orders import AGENT, PRICE, RULES
 from trading.agents import AgentState, ExecutionMode
-from trading.closing import Closing, Held, close
+from trading.closing import Closing, Held, close, close_flat
 from trading.intents import Venue
 from trading.orders import MadeBy, Order, OrderState, Side, client_order_id, closing_id
 from trading.vocabulary import Arm, BlockReason, Halt
@@ -98,6 +98,38 @@ def test_the_order_of_the_same_stop_is_told_again_and_no_other_made(state: Order
     before = closing_order(state=state)
     closing = closed(replace(HELD, working=[before]))
     assert (closing.client_order_id, closing.reason, closing.order) == (before.request.client_order_id, None, None)
+
+
+@pytest.mark.parametrize(
+    ("working", "reason"),
+    [
+        ([one_order(state=OrderState.SENDING)], BlockReason.IN_PROGRESS),
+        ([one_order(), one_order(state=OrderState.NEW)], BlockReason.IN_PROGRESS),
+        ([one_order(), one_order(state=OrderState.UNKNOWN)], BlockReason.ORDER_UNRESOLVED),
+        ([closing_order(created_at_s=START.wall_s - 1.0)], BlockReason.IN_PROGRESS),
+    ],
+)
+def test_what_has_left_is_waited_for_though_nothing_is_held(working: list[Order], reason: BlockReason) -> None:
+    expected = Closing(symbol="BTC", client_order_id=None, reason=reason, order=None)
+    assert close_flat(STOPPED, "BTC", working) == expected
+
+
+@pytest.mark.parametrize(
+    "working",
+    [
+        [],
+        [one_order(state=OrderState.NEW)],
+        [closing_order(state=OrderState.NEW, created_at_s=START.wall_s - 1.0)],
+    ],
+)
+def test_where_nothing_is_held_and_nothing_has_left_there_is_nothing_to_tell(working: list[Order]) -> None:
+    assert close_flat(STOPPED, "BTC", working) is None
+
+
+def test_an_order_of_this_stop_is_told_though_nothing_is_held_any_more() -> None:
+    before = closing_order(state=OrderState.NEW)
+    told = close_flat(STOPPED, "BTC", [before])
+    assert told == Closing(symbol="BTC", client_order_id=before.request.client_order_id, reason=None, order=None)
 
 
 def test_the_order_of_an_earlier_stop_closes_what_was_held_then() -> None:

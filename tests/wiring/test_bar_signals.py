@@ -16,7 +16,7 @@ from tests.fakes.waiting import eventually, run
 from trading.acting import AgentBar
 from trading.errors import OutcomeUnknown
 from trading.vocabulary import Action, Quote, Reading, Signal
-from wiring.bar_signals import HeardSignals
+from wiring.bar_signals import HEAR_S, HeardSignals
 
 NOW_S = 1_767_225_600.0
 CLOSE_S = 1_767_225_600
@@ -35,21 +35,36 @@ class Service:
 
     answer: Heard | Exception = field(default_factory=lambda: Heard(signals=[HEARD], refused=[]))
     asked: int = 0
+    left_s: float = 0.0
     let: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def __call__(self) -> Heard:
+    async def __call__(self, left_s: float) -> Heard:
         self.asked += 1
+        self.left_s = left_s
         await self.let.wait()
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
 
+@dataclass
+class Clock:
+    """The time of a worker, which passes as it sleeps."""
+
+    now_s: float = 1000.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
 def told(service: Service, of: AgentBar = bar(), *, wall_s: Callable[[], float] = lambda: NOW_S) -> Signal | None:  # noqa: B008 - frozen
     """The signal of a bar once the service has answered."""
 
     async def main() -> Signal | None:
-        signals = HeardSignals(service, max_age_s=60.0, wall_s=wall_s)
+        clock = Clock()
+        signals = HeardSignals(
+            service, max_age_s=60.0, wall_s=wall_s, monotonic_s=lambda: clock.now_s, sleep=clock.sleep
+        )
         service.let.set()
         signals.ready(of.bar_close_s)
         await eventually(lambda: signals.ready(of.bar_close_s))
@@ -114,7 +129,13 @@ def test_v1m_is_listened_to_unless_it_makes_signals_up_or_hangs(
         try:
             # On a busy machine its sound answer may take a while; the one that hangs never comes.
             hear_s = 10.0 if fault is None else 0.5
-            signals = HeardSignals(lambda: hear_signals(upstream, deadline_s=hear_s), max_age_s=60.0)
+            clock = Clock()
+            signals = HeardSignals(
+                lambda _: hear_signals(upstream, deadline_s=hear_s),
+                max_age_s=60.0,
+                monotonic_s=lambda: clock.now_s,
+                sleep=clock.sleep,
+            )
             await eventually(lambda: signals.ready(CLOSE_S))
             return signals.of(bar())
         finally:
@@ -144,3 +165,67 @@ def test_a_signal_made_after_the_one_before_is_heard_at_the_next_close() -> None
         return [signal.reading.action for signal in found if signal is not None and signal.reading is not None]
 
     assert asyncio.run(main()) == [Action.BUY, Action.SELL]
+
+
+def test_a_question_that_fails_is_asked_once_more_and_its_bars_are_left_to_others_meanwhile() -> None:
+    async def main() -> None:
+        service, clock, pauses = Service(OutcomeUnknown("away")), Clock(), asyncio.Queue[float]()
+        service.let.set()
+        go_on = asyncio.Semaphore(0)
+
+        async def sleep(seconds: float) -> None:
+            pauses.put_nowait(seconds)
+            await go_on.acquire()
+            clock.now_s += seconds
+
+        signals = HeardSignals(service, max_age_s=60.0, monotonic_s=lambda: clock.now_s, sleep=sleep)
+        signals.ready(CLOSE_S)
+        assert await pauses.get() == HEAR_S / 2
+        assert (service.asked, service.left_s, signals.ready(CLOSE_S)) == (1, HEAR_S, False)
+        go_on.release()
+        assert await pauses.get() == HEAR_S / 2
+        assert (service.asked, service.left_s, signals.ready(CLOSE_S)) == (2, HEAR_S / 2, False)
+        go_on.release()
+        await eventually(lambda: signals.ready(CLOSE_S))
+        assert service.asked == 2
+        heard = signals.of(bar())
+        assert heard is not None
+        assert heard.reading is None
+
+    asyncio.run(main())
+
+
+def test_what_the_second_question_hears_counts() -> None:
+    async def main() -> Signal | None:
+        service, clock = Service(OutcomeUnknown("away")), Clock()
+        service.let.set()
+
+        async def sleep(seconds: float) -> None:
+            await clock.sleep(seconds)
+            service.answer = Heard(signals=[HEARD], refused=[])
+
+        signals = HeardSignals(
+            service, max_age_s=60.0, wall_s=lambda: NOW_S, monotonic_s=lambda: clock.now_s, sleep=sleep
+        )
+        await eventually(lambda: signals.ready(CLOSE_S))
+        return signals.of(bar())
+
+    signal = asyncio.run(main())
+    assert signal is not None
+    assert signal.reading == READING
+
+
+def test_a_question_that_took_all_the_time_there_is_has_no_second() -> None:
+    async def main() -> None:
+        asked, clock = [], Clock()
+
+        async def hear(left_s: float) -> Heard:
+            asked.append(left_s)
+            await clock.sleep(left_s)
+            raise OutcomeUnknown("late")
+
+        signals = HeardSignals(hear, max_age_s=60.0, monotonic_s=lambda: clock.now_s, sleep=clock.sleep)
+        await eventually(lambda: signals.ready(CLOSE_S))
+        assert asked == [HEAR_S]
+
+    asyncio.run(main())

@@ -21,12 +21,13 @@ from tests.fakes.bundles import ensemble_manifest
 from tests.fakes.bus import FakeBus
 from tests.fakes.jobs import HandClock
 from tests.fakes.market import FakeMarket
-from tests.fakes.orders import TERMS, Worker, decided, held, price_of, put_agent, states, worker
+from tests.fakes.orders import TERMS, Worker, all_orders, decided, held, price_of, put_agent, reasons, states, worker
 from tests.fakes.stores import STORES
 from tests.fakes.waiting import eventually
 from trading.agents import AgentCommand, AgentState, ExecutionMode
 from trading.errors import IllegalChange, KeyReused, NotFound
-from trading.orders import WantedOrders
+from trading.orders import MadeBy, WantedOrders
+from trading.vocabulary import Halt
 from wiring.agent_checks import AgentChecks
 from wiring.agents import AgentDesk
 from wiring.closer import Closer
@@ -34,6 +35,8 @@ from wiring.commands import AgentCommands
 from wiring.models import Model
 from wiring.once import Once
 from wiring.order_pages import OrderPages
+from wiring.order_sender import Sender
+from wiring.venues import Venues
 
 CROWD = Model(manifest=ensemble_manifest(()), networks=(), digest="sha256:1", bundle=None)
 
@@ -169,6 +172,57 @@ def test_an_order_whose_answer_was_lost_is_told_and_closed_by_none(location: Loc
         answer = await there.stop()
         assert answer["closing"] == [{"symbol": "BTC", "client_order_id": None, "reason": "order_unresolved"}]
         assert await states(there.worker.store) == ["filled", "unknown"]
+
+    within(location, test)
+
+
+def test_an_order_has_all_its_time_from_the_stop_on_however_long_the_store_was_waited_for(location: Location) -> None:
+    async def test(there: Office) -> None:
+        work = there.desk.control_work("user123", AgentCommand.STOP, close_positions=True)
+        there.worker.clock.go(TERMS.ttl_s + 1.0)
+        await there.worker.store.write(work)
+        (order,) = [each for each in await all_orders(there.worker.store) if each.request.made_by is MadeBy.STOP]
+        assert order.deadline == there.worker.clock().after(TERMS.ttl_s)
+        await there.worker.send()
+        assert await held(there.worker.store) == 0
+
+    within(location, test)
+
+
+def test_a_worker_that_has_not_found_the_venue_yet_does_not_end_what_another_is_to_send(location: Location) -> None:
+    async def test(there: Office) -> None:
+        await there.stop()
+        made = there.worker
+        new = Sender(made.store, Venues({}, lambda _: True), owner="new", now=made.clock, halt=lambda: Halt.OPEN)
+        await new._send_claimed()
+        await new.drain()
+        assert await states(made.store) == ["filled", "new"]
+        await made.send()
+        assert await held(made.store) == 0
+
+    within(location, test)
+
+
+def test_what_a_worker_made_itself_ends_where_there_is_no_venue_for_it(location: Location) -> None:
+    async def test(there: Office) -> None:
+        await there.stop()
+        made = there.worker
+        same = Sender(made.store, Venues({}, lambda _: True), owner="one", now=made.clock, halt=lambda: Halt.OPEN)
+        await same._send_claimed()
+        await same.drain()
+        assert await reasons(made.store) == [None, "no_such_venue"]
+
+    within(location, test)
+
+
+def test_another_worker_that_has_found_the_venue_sends_it(location: Location) -> None:
+    async def test(there: Office) -> None:
+        await there.stop()
+        made = there.worker
+        other = Sender(made.store, made.venues, owner="other", now=made.clock, halt=lambda: Halt.OPEN)
+        await other._send_claimed()
+        await other.drain()
+        assert await held(made.store) == 0
 
     within(location, test)
 

@@ -9,10 +9,10 @@ import pytest
 
 from adapters.boot import boot_clock
 from adapters.store.snapshot import SnapshotReader
-from rl_models.shelf import Shelf
+from rl_models.shelf import Candidate, Shelf
 from schemas import AgentConfigBody, AgentStartParams
 from tests.fakes.bars import random_bars
-from tests.fakes.bundles import ensemble_manifest
+from tests.fakes.bundles import ensemble_manifest, policy_manifest
 from tests.fakes.bus import FakeBus
 from tests.fakes.closers import nowhere
 from tests.fakes.market import FakeMarket
@@ -61,5 +61,40 @@ def test_a_start_is_answered_again_though_its_symbol_is_gone(tmp_path: Path) -> 
             for key in ("another", None):
                 with pytest.raises(InvalidField, match="no BTC"):
                     await without.start(asked(key))
+
+    asyncio.run(main())
+
+
+def test_a_start_that_is_answered_again_asks_nobody_about_a_session(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def session_trades(user_id: str) -> bool:
+        asked.append(user_id)
+        return True
+
+    live = {"model_type": "sure", "symbols": ("BTC",), "execution": ExecutionMode.LIVE, "capital_usd": 100.0}
+    start: AgentStartParams = {
+        "user_id": "a",
+        "config": AgentConfigBody.model_validate(live),
+        "idempotency_key": "k",
+    }
+    sure = Candidate(manifest=policy_manifest("sure"), digest="sha256:2", path=tmp_path)
+
+    async def main() -> None:
+        async with running(sqlite(tmp_path)) as store:
+            known, market = SnapshotReader(store), FakeMarket({"BTC": random_bars(3)})
+            checks = AgentChecks(
+                market,
+                lambda: Shelf(candidates=(sure,), refusals=()),
+                mode=ExecutionMode.LIVE,
+                session_trades=session_trades,
+            )
+            once = Once(store, FakeBus(), secret=b"secret", now=boot_clock())
+            desk = AgentDesk(store, known, FakeModels(), checks, nowhere(store))
+            commands = AgentCommands(desk, checks, market, known, once)
+            first = await commands.start(start)
+            assert "session_trades" in [warning["code"] for warning in json.loads(first)["warnings"]]
+            assert await commands.start(start) == first
+            assert asked == ["a"]
 
     asyncio.run(main())

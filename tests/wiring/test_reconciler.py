@@ -18,6 +18,7 @@ from trading.agents import ExecutionMode
 from trading.orders import OrderState, Receipt
 from trading.vocabulary import BlockReason
 from wiring.neighbours import V2_QUESTIONS
+from wiring.questions import SILENT_S
 from wiring.reconciler import A_PASS, ABSENT_AFTER_S, FOLLOW_S, LONG_OPEN_S, Unresolved
 from wiring.venues import Place
 
@@ -312,7 +313,10 @@ def test_a_venue_that_counts_questions_is_asked_no_more_often_over_all_workers(f
     asyncio.run(main())
 
 
-def test_lost_orders_of_many_users_end_within_half_a_minute_where_questions_are_counted(file: Location) -> None:
+@pytest.mark.parametrize("away_s", [5, 70, 300])
+def test_lost_orders_of_many_users_end_within_half_a_minute_where_questions_are_counted(
+    file: Location, away_s: int
+) -> None:
     async def main() -> None:
         broker = FakeBroker()
         async with worker(file, broker, HandClock(), questions=V2_QUESTIONS) as made:
@@ -323,13 +327,61 @@ def test_lost_orders_of_many_users_end_within_half_a_minute_where_questions_are_
                 await made.act(decided(number, by=by))
                 await made.send()
             broker.away = True
-            made.clock.go(60.0)
-            await made.reconcile()
+            await pass_seconds(made, away_s)
+            assert len(broker.asked) <= 1 + away_s / SILENT_S
             broker.away = False
-            for _ in range(30):
-                made.clock.go(1.0)
-                await made.reconcile()
+            await pass_seconds(made, 30)
             assert sorted(await states(made.store)) == ["filled"] * 6 + ["not_placed"] * 6
+
+    asyncio.run(main())
+
+
+async def pass_seconds(made: Worker, seconds: int) -> None:
+    for _ in range(seconds):
+        made.clock.go(1.0)
+        await made.reconcile()
+
+
+def test_users_whose_orders_are_not_listed_keep_no_others_waiting_where_questions_are_counted(file: Location) -> None:
+    async def main() -> None:
+        async with worker(file, FakeBroker(), HandClock(), questions=((1000, 900.0),)) as made:
+            await lost(made, 100, 12, "paper")
+            poisoned = {order_id(number) for number in range(100, 108)}
+            find = made.broker.find
+
+            async def odd(order: object, *asked: object, **more: object) -> Receipt | None:
+                made.broker.away = order.client_order_id in poisoned  # type: ignore[attr-defined]
+                return await find(order, *asked, **more)  # type: ignore[arg-type]
+
+            made.broker.find = odd  # type: ignore[method-assign, assignment]
+            await pass_seconds(made, 9 * int(SILENT_S))
+            assert {order_id(number) for number in range(108, 112)} <= set(made.broker.asked)
+
+    asyncio.run(main())
+
+
+def test_orders_nobody_can_be_asked_about_cost_no_questions_and_want_a_person_at_once(file: Location) -> None:
+    async def main() -> None:
+        broker = FakeBroker(tells_absence=False, asks=False)
+        async with worker(file, broker, HandClock(), questions=((2, 900.0),), reconciled=None) as made:
+            await lost(made, 100, 10, "paper")
+            await pass_seconds(made, 2)
+            assert made.reconciler.unresolved == Unresolved(unknown=10, needs_operator=10)
+            assert made.reconciler.reconciled("paper")
+
+    asyncio.run(main())
+
+
+def test_a_worker_that_starts_waits_for_no_question_that_another_asked(file: Location) -> None:
+    async def main() -> None:
+        clock, broker = HandClock(), FakeBroker()
+        broker.asks = False
+        async with worker(file, broker, clock, questions=V2_QUESTIONS) as one:
+            await lost(one, 100, 1, "paper")
+            await pass_seconds(one, 200)
+            async with worker(file, broker, clock, owner="two", questions=V2_QUESTIONS, reconciled=None) as two:
+                await two.reconcile()
+                assert two.reconciler.reconciled("paper")
 
     asyncio.run(main())
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.boot import boot_clock
-from adapters.store.engine import Location
+from adapters.store.engine import Location, Store
 from adapters.trading_service.catalogue import SESSIONS
-from adapters.trading_service.sessions import SessionSettings
+from adapters.trading_service.sessions import ROUTE, SessionSettings
 from adapters.trading_service.versions import Version
 from adapters.upstream.breakers import Breakers
 from adapters.upstream.client import Upstream
@@ -22,20 +22,29 @@ from tests.fakes.stack.running import running_stack
 from tests.fakes.stack.terms import Terms
 from tests.fakes.stores import STORES, running, sqlite
 from tests.fakes.waiting import PATIENCE_S, T, run
-from trading.errors import NotFound
+from trading.breaker import Breaker
+from trading.errors import NotFound, NotSent
 from wiring.session_pages import SessionPages
-from wiring.trading_sessions import V2_CALLS, TradingSessions
+from wiring.trading_sessions import V2_CALLS, Asking, TradingSessions
 
 ENOUGH_S = 5.0
-STATUS, POSITIONS = "GET /api/v1/trading/status", "GET /api/v1/trading/positions"
+POSITIONS = "GET /api/v1/trading/positions"
+PARTS = ("session", "positions", "performance")
 
 
 class House:
     """A version of TradingService, and what is known of its sessions."""
 
-    def __init__(self, sessions: TradingSessions, upstream: Upstream, control: Control, version: Version) -> None:
-        self.known, self.control, self._version = sessions, control, version
+    breaker: Breaker
+
+    def __init__(self, store: Store, upstream: Upstream, control: Control, version: Version) -> None:
+        self._store, self._upstream, self.control, self._version = store, upstream, control, version
         self.theirs = SESSIONS[version](upstream, Tokens(Terms().jwt_secret.encode()))
+        self.known = self.worker()
+
+    def worker(self) -> TradingSessions:
+        """The sessions as a worker knows them that has found no version yet."""
+        return TradingSessions(self._store, lambda: self._upstream.refuses(ROUTE), now=boot_clock())
 
     async def start(self, user_id: str) -> None:
         await self.theirs.start(user_id, ["BTC"], SessionSettings(), deadline_s=ENOUGH_S)
@@ -50,11 +59,13 @@ class House:
 @asynccontextmanager
 async def house(location: Location, version: Version) -> AsyncIterator[House]:
     with running_stack(trading=version.value) as stack:
-        upstream = Upstream("trading_service", stack.trading.url, Breakers())
+        breakers = Breakers()
+        upstream = Upstream("trading_service", stack.trading.url, breakers)
         await upstream.start()
         try:
             async with running(location) as store:
-                made = House(TradingSessions(store, now=boot_clock()), upstream, stack.trading.control, version)
+                made = House(store, upstream, stack.trading.control, version)
+                made.breaker = breakers.of("trading_service", ROUTE)
                 made.find()
                 yield made
         finally:
@@ -142,12 +153,11 @@ def test_nothing_of_it_is_kept(tmp_path: Path) -> None:
 
 def test_until_its_version_is_known_nothing_is_asked(tmp_path: Path) -> None:
     async def scenario(made: House) -> tuple[dict[str, Any], int]:
-        made.known = TradingSessions(made.known._store, now=boot_clock())
+        made.known = made.worker()
         return await made.page(), len(made.control.calls())
 
     page, calls = at(Version.V1M, sqlite(tmp_path), scenario)
-    parts = ("session", "positions", "performance")
-    assert (page["version"], calls, problems(page)) == (None, 0, dict.fromkeys(parts, "not_asked"))
+    assert (page["version"], calls, problems(page)) == (None, 0, dict.fromkeys(PARTS, "not_asked"))
 
 
 def test_without_a_trading_service_there_is_no_such_page() -> None:
@@ -157,29 +167,57 @@ def test_without_a_trading_service_there_is_no_such_page() -> None:
 
 @pytest.mark.parametrize("kind", list(STORES))
 def test_v2_is_asked_as_often_as_orders_leave_it_over_all_workers(kind: str, tmp_path: Path) -> None:
-    most = V2_CALLS[0][0]
+    most = V2_CALLS[Asking.START][0]
 
-    async def scenario(made: House) -> tuple[list[bool | None], dict[str, str], int]:
-        other = TradingSessions(made.known._store, now=boot_clock())
+    async def scenario(made: House) -> tuple[list[bool | None], int]:
+        other = made.worker()
         other.know(Version.V2, made.theirs)
         told = [await each.trades("anna") for each in (made.known, other) for _ in range(most)]
-        return told, problems(await made.page()), len(made.control.calls())
+        return told, len(made.control.calls())
 
-    told, missing, calls = at(Version.V2, STORES[kind](tmp_path), scenario)
+    told, calls = at(Version.V2, STORES[kind](tmp_path), scenario)
     assert told == [False] * most + [None] * most
-    assert missing == dict.fromkeys(("session", "positions", "performance"), "not_asked")
     assert calls == most
+
+
+def test_pages_of_v2_leave_the_starts_of_agents_their_calls(tmp_path: Path) -> None:
+    pages = V2_CALLS[Asking.PAGE][0] // len(PARTS)
+
+    async def scenario(made: House) -> tuple[list[dict[str, str]], bool | None]:
+        shown = [problems(await made.page()) for _ in range(pages + 1)]
+        return shown, await made.known.trades("anna")
+
+    shown, trades = at(Version.V2, sqlite(tmp_path), scenario)
+    assert shown == [{}] * pages + [dict.fromkeys(PARTS, "not_asked")]
+    assert trades is False
+
+
+def test_what_does_not_leave_is_not_counted_against_v2(tmp_path: Path) -> None:
+    async def scenario(made: House) -> tuple[list[dict[str, str]], dict[str, str]]:
+        made.breaker.hold_open()
+        held = [problems(await made.page()) for _ in range(V2_CALLS[Asking.PAGE][0])]
+        made.breaker.release()
+        # The next call is a probe, and the only one until it has ended.
+        assert await made.known.trades("anna") is False
+        over = made.known.until(-1.0)
+        for _ in range(V2_CALLS[Asking.PAGE][0]):
+            with pytest.raises(NotSent):
+                await made.known.ask(lambda of, s: of.status("anna", deadline_s=s), until=over, asking=Asking.PAGE)
+        return held, problems(await made.page())
+
+    held, released = at(Version.V2, sqlite(tmp_path), scenario)
+    assert held == [dict.fromkeys(PARTS, "not_asked")] * len(held)
+    assert released == {}
 
 
 def test_a_session_trades_while_it_is_active_and_not_paused(tmp_path: Path) -> None:
     async def scenario(made: House) -> list[bool | None]:
-        told = [await made.known.trades("anna")]
-        await made.start("anna")
-        told += [await made.known.trades("anna"), await made.known.trades("berta")]
-        await made.theirs.pause("anna", deadline_s=ENOUGH_S)
-        return [*told, await made.known.trades("anna")]
+        for user_id in ("anna", "berta"):
+            await made.start(user_id)
+        await made.theirs.pause("berta", deadline_s=ENOUGH_S)
+        return [await made.known.trades("anna"), await made.known.trades("berta")]
 
-    assert at(Version.V2, sqlite(tmp_path), scenario) == [False, True, False, False]
+    assert at(Version.V2, sqlite(tmp_path), scenario) == [True, False]
 
 
 @pytest.mark.parametrize("fault", [FaultKind.HANG_BEFORE_ACCEPT, FaultKind.ERROR_500])
@@ -212,7 +250,7 @@ def test_a_refusal_is_passed_on_by_its_code_and_by_nothing_else(tmp_path: Path, 
         await upstream.start()
         try:
             async with running(sqlite(tmp_path)) as store:
-                sessions = TradingSessions(store, now=boot_clock())
+                sessions = TradingSessions(store, lambda: upstream.refuses(ROUTE), now=boot_clock())
                 sessions.know(Version.V1, SESSIONS[Version.V1](upstream, None))
                 return dict(await SessionPages(sessions).session("anna"))
         finally:

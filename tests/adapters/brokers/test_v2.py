@@ -1,6 +1,8 @@
 """TradingService V2 as a venue: what it is sent, in whose name, and which of its answers prove something."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from trading.errors import CannotAsk, NotSent, OutcomeUnknown, UpstreamUnavailab
 from trading.orders import OrderRequest, OrderState, Receipt, Side
 
 ENOUGH_S = 5.0
+LISTING = "GET /api/v1/brokers/orders"
 ORDER = OrderRequest(client_order_id="rl-1", user_id=ACCOUNT, symbol="BTC", side=Side.SELL, quantity=Decimal("0.00001"))
 
 
@@ -121,6 +124,20 @@ def test_a_listing_without_client_ids_says_nothing_whatever_was_set(tmp_path: Pa
             await venue.broker.find(ORDER, None, deadline_s=ENOUGH_S)
 
     at_v2(tmp_path, scenario)
+
+
+def test_of_many_orders_of_a_user_one_asks_also_where_there_is_no_answer(tmp_path: Path) -> None:
+    orders = [replace(ORDER, client_order_id=f"rl-{number}") for number in range(8)]
+
+    async def scenario(venue: Venue, control: Control) -> int:
+        control.fault(FaultKind.HTML_502, route=LISTING)
+        asked = await asyncio.gather(
+            *(venue.broker.find(order, None, deadline_s=ENOUGH_S) for order in orders), return_exceptions=True
+        )
+        assert all(isinstance(error, UpstreamUnavailable) for error in asked)
+        return control.counts()[LISTING]
+
+    assert at_v2(tmp_path, scenario) <= 2  # one, and one more where a read is tried again
 
 
 def test_another_users_orders_are_not_looked_at(tmp_path: Path) -> None:

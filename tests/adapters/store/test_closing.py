@@ -1,7 +1,7 @@
 """A stop and the orders that close what is held are durable together, and leave though the agent is stopped."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -46,8 +46,10 @@ async def fill(store: Store, clock: HandClock, number: int) -> None:
     await say(store, clock, (await claimed(store, clock))[0], OrderState.FILLED, "3")
 
 
-async def claimed(store: Store, clock: HandClock, owner: str = "one") -> Sequence[Order]:
-    return (await store.write(claim(Claim(owner=owner), clock))).to_send
+async def claimed(
+    store: Store, clock: HandClock, owner: str = "one", reaches: Collection[str] = ("paper",)
+) -> Sequence[Order]:
+    return (await store.write(claim(Claim(owner=owner, reaches=reaches), clock))).to_send
 
 
 async def say(store: Store, clock: HandClock, order: Order, state: OrderState, filled: str) -> None:
@@ -227,7 +229,19 @@ def test_when_its_worker_is_gone_another_sends_it_once_and_in_time(location: Loc
         (order,) = await claimed(store, clock, "other")
         assert await claimed(store, clock, "gone") == []
         begun = [(order.request.client_order_id, order.epoch)]
-        assert (await store.write(claim(Claim(owner="other", begun=begun), clock))).to_send == []
+        again = Claim(owner="other", begun=begun, reaches=["paper"])
+        assert (await store.write(claim(again, clock))).to_send == []
+
+    within(location, test)
+
+
+def test_a_worker_that_has_not_found_its_venue_leaves_it_to_one_that_has(location: Location) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        (closing,) = await store.write(stopped(clock, owner="gone"))
+        assert await claimed(store, clock, "new", reaches=()) == []
+        assert await states(store) == ["filled", "new"]
+        (order,) = await claimed(store, clock, "other")
+        assert order.request.client_order_id == closing.client_order_id
 
     within(location, test)
 
@@ -253,6 +267,47 @@ def test_a_venue_that_takes_no_more_orders_now_gets_none(location: Location) -> 
         assert (await store.write(stopped(clock, calls=1)))[0].reason is None
 
     within(location, test)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (None, BlockReason.IN_PROGRESS),
+        (OrderState.OPEN, BlockReason.IN_PROGRESS),
+        (OrderState.UNKNOWN, BlockReason.ORDER_UNRESOLVED),
+    ],
+)
+def test_who_holds_nothing_yet_is_told_of_what_may_still_be_bought(
+    location: Location, state: OrderState | None, reason: BlockReason
+) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        await store.write(intended(decided(1), clock))
+        (bought,) = await claimed(store, clock)
+        if state is OrderState.UNKNOWN:
+            await store.write(settle(bought, Outcome(state=state, reason="reset"), owner="one", now=clock))
+        elif state is not None:
+            await say(store, clock, bought, state, "0")
+        clock.go(1.0)
+        (closing,) = await store.write(stopped(clock))
+        assert (closing.symbol, closing.client_order_id, closing.reason) == ("BTC", None, reason)
+        assert len(await all_orders(store)) == 1
+        await say(store, clock, bought, OrderState.FILLED, "3")
+        (after,) = await store.write(stopped(clock))
+        (order,) = await claimed(store, clock)
+        assert (order.request.client_order_id, order.request.quantity) == (after.client_order_id, Decimal(3))
+
+    within(location, test, holding=False)
+
+
+def test_what_the_stop_itself_keeps_from_leaving_is_not_waited_for(location: Location) -> None:
+    async def test(store: Store, clock: HandClock) -> None:
+        await store.write(intended(decided(1), clock))
+        clock.go(1.0)
+        assert await store.write(stopped(clock)) == []
+        assert await claimed(store, clock) == []
+        assert await reasons(store) == ["agent_stopped"]
+
+    within(location, test, holding=False)
 
 
 def test_what_is_held_in_another_mode_is_left_alone(location: Location) -> None:

@@ -9,19 +9,32 @@ from typing import Any
 
 import pytest
 
+from adapters.brokers.v1m import TradingServiceV1m
+from adapters.brokers.v2 import TradingServiceV2
 from adapters.trading_service.catalogue import SESSIONS
 from adapters.trading_service.fields import Fields, data_of, fields
-from adapters.trading_service.sessions import HeldPosition, Performance, Sessions, SessionSettings, SessionStatus
+from adapters.trading_service.sessions import (
+    ROUTE,
+    HeldPosition,
+    Performance,
+    Sessions,
+    SessionSettings,
+    SessionStatus,
+)
 from adapters.trading_service.signals import TRUSTED_SOURCE, hear_signals
 from adapters.trading_service.versions import Version
 from adapters.upstream.breakers import Breakers
 from adapters.upstream.client import Upstream
 from adapters.upstream.tokens import Tokens
+from tests.fakes.stack.faults import FaultKind
 from tests.fakes.stack.remote import Control
 from tests.fakes.stack.running import running_stack
 from tests.fakes.stack.terms import Terms
 from tests.fakes.waiting import T, run
-from trading.errors import InvalidSetting, OutcomeUnknown, UnknownSymbol, UpstreamRefused
+from trading.breaker import BreakerRules
+from trading.errors import InvalidSetting, OutcomeUnknown, UnknownSymbol, UpstreamRefused, UpstreamUnavailable
+from trading.orders import OrderRequest, Side
+from trading.ports import Broker
 
 ENOUGH_S = 5.0
 SETTINGS = SessionSettings(min_confidence=1, max_positions=3)
@@ -201,6 +214,34 @@ def test_v2_performance_is_what_its_status_says_it_earned() -> None:
 def test_v2_without_tokens_is_not_made_at_all() -> None:
     with pytest.raises(InvalidSetting, match="TRADING_JWT_SECRET_FILE"):
         SESSIONS[Version.V2](Upstream("trading_service", "http://127.0.0.1:1", Breakers()), None)
+
+
+@pytest.mark.parametrize("version", [Version.V1M, Version.V2])
+def test_sessions_that_fail_keep_nobody_from_asking_about_orders(version: Version) -> None:
+    async def main() -> None:
+        async with connected(version) as (upstream, control):
+            tokens = Tokens(Terms().jwt_secret.encode())
+            brokers: dict[Version, Broker] = {
+                Version.V1M: TradingServiceV1m(upstream),
+                Version.V2: TradingServiceV2(upstream, tokens, lists_client_ids=True, account_user_id="u"),
+            }
+            sessions = SESSIONS[version](upstream, tokens)
+            control.fault(FaultKind.HTML_502)
+            for ask in (sessions.status, sessions.positions) * BreakerRules().minimum_calls:
+                with pytest.raises(UpstreamUnavailable):
+                    await ask("u", deadline_s=ENOUGH_S)
+            assert upstream.refuses(ROUTE)
+            control.heal()
+            order = OrderRequest(
+                client_order_id="rl-1", user_id="u", symbol="BTC", side=Side.BUY, quantity=Decimal("0.001")
+            )
+            assert await brokers[version].positions(deadline_s=ENOUGH_S) == {}
+            placed = await brokers[version].place(order, deadline_s=ENOUGH_S)
+            found = await brokers[version].find(order, placed.venue_order_id, deadline_s=ENOUGH_S)
+            assert found is not None
+            assert found.venue_order_id == placed.venue_order_id
+
+    run(main())
 
 
 @pytest.mark.parametrize(("source", "heard"), [(TRUSTED_SOURCE, 10), ("fallback", 0)])

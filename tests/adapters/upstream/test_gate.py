@@ -182,6 +182,7 @@ def test_after_a_429_a_route_class_is_left_alone_for_as_long(headers: dict[str, 
             told.clock.now_s += wait_s - 0.01
             with pytest.raises(NotSent):
                 await told.order()
+            assert told.upstream.refuses("order")
             await told.read()
             assert len(server.seen) == 2
             told.clock.now_s += 0.02
@@ -198,7 +199,9 @@ def test_held_open_by_a_person_nothing_leaves_until_released() -> None:
             with pytest.raises(NotSent):
                 await told.order()
             assert server.accepted == 0
+            assert (told.upstream.refuses("order"), told.upstream.refuses("read")) == (True, False)
             told.breakers.of(NAME, "order").release()
+            assert not told.upstream.refuses("order")
             await told.order()
 
     run(main())
