@@ -164,26 +164,29 @@ def test_the_engine_asking_for_an_unknown_symbol_gets_our_error(v1m: tuple[Serve
     assert (answer.status, answer.json()["error"]["code"]) == (404, "unknown_symbol")
 
 
-def test_an_order_whose_answer_is_lost_is_found_where_the_venue_lists_client_ids(v2: tuple[Served, Stack]) -> None:
+def test_orders_whose_answers_are_lost_are_found_where_the_venue_lists_client_ids(v2: tuple[Served, Stack]) -> None:
     service, stack = v2
     stack.trading.control.up()
     soon(lambda: ready_to_trade(service))
-    start_agent(service, "lost", symbols=["ETH"])
+    users = ("lost1", "lost2", "lost3")
+    for user in users:
+        start_agent(service, user, symbols=["ETH"])
     stack.trading.control.fault(FaultKind.ACCEPT_THEN_RESET, route=V2_ORDERS)
-    made: list[dict[str, Any]] = []
+    made: dict[str, dict[str, Any]] = {}
 
-    def ordered() -> bool:
-        made.append(predict(service, "lost", "ETH"))
-        return made[-1]["execution"] is not None
+    def ordered(user: str) -> bool:
+        made[user] = predict(service, user, "ETH")
+        return made[user]["execution"] is not None
 
-    soon(ordered)
-    soon(lambda: order_of(service, made[-1])["state"] == "unknown")
+    for user in users:
+        soon(lambda user=user: ordered(user))
+    soon(lambda: {order_of(service, each)["state"] for each in made.values()} == {"unknown"})
     stack.trading.control.heal()
 
-    soon(lambda: order_of(service, made[-1])["state"] == "filled", within_s=FOUND_WITHIN_S)
+    soon(lambda: {order_of(service, each)["state"] for each in made.values()} == {"filled"}, within_s=FOUND_WITHIN_S)
 
     ledger = stack.trading.control.ledger()
-    assert order_of(service, made[-1])["client_order_id"] in ledger.client_ids()
+    assert {order_of(service, each)["client_order_id"] for each in made.values()} <= set(ledger.client_ids())
     audit(all_orders(service), ledger)
 
 
