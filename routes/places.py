@@ -51,7 +51,7 @@ class Places:
                 # are here by now take their place, or wait for one, before the first is read.
                 self._count()
                 await asyncio.sleep(0)
-        except BaseException:
+        except asyncio.CancelledError:
             self.leave(kind)
             raise
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from trading.agents import Agent
 from trading.boot import Moment
 from trading.intents import Venue
-from trading.orders import ZERO, MadeBy, Order, OrderRequest, OrderState, client_order_id, closing_id
+from trading.orders import MadeBy, Order, OrderRequest, OrderState, client_order_id, closing_id, new_order
 from trading.sizing import Sized, size_closing
 from trading.vocabulary import Arm, BlockReason, Halt
 
@@ -106,8 +106,8 @@ def _judge(held: Held, venue: Venue | None, price: Decimal | None) -> Sized | Bl
 
 def _order(held: Held, sized: Sized, *, reference_price: Decimal, deadline: Moment, venue: str) -> Order:
     made_as = closing_id(held.agent.user_id, held.symbol, held.version)
-    return Order(
-        request=OrderRequest(
+    return new_order(
+        OrderRequest(
             client_order_id=client_order_id(made_as),
             user_id=held.agent.user_id,
             symbol=held.symbol,
@@ -119,18 +119,8 @@ def _order(held: Held, sized: Sized, *, reference_price: Decimal, deadline: Mome
         mode=held.agent.config.execution,
         arm=held.arm,
         reduces=True,
-        state=OrderState.NEW,
-        reason=None,
         # Never before the stop, whichever clock said when that was: see adapters.store.orders.claim.
         created_at_s=max(held.now.wall_s, held.agent.changed_at_s),
         deadline=deadline,
-        epoch=0,
-        sent_at_s=None,
         venue=venue,
-        venue_order_id=None,
-        filled_quantity=ZERO,
-        average_price=None,
-        fee=ZERO,
-        told_fee=ZERO,
-        ended_at_s=None,
     )

@@ -8,7 +8,7 @@ from trading.agents import Agent, AgentState, ExecutionMode
 from trading.boot import Moment
 from trading.ledger import EXACT, Position, unrealized
 from trading.limits import Account, judge_order
-from trading.orders import ZERO, LotRules, Order, OrderRequest, OrderState, Side, client_order_id
+from trading.orders import ZERO, LotRules, Order, OrderRequest, OrderState, Side, client_order_id, new_order
 from trading.sizing import Sized, Sizing, capital_of_symbol, size
 from trading.vocabulary import Action, BlockReason, Decision, Halt
 
@@ -101,8 +101,8 @@ def _order(
     deadline: Moment,
     venue: str,
 ) -> Order:
-    return Order(
-        request=OrderRequest(
+    return new_order(
+        OrderRequest(
             client_order_id=client_order_id(decision.request_id),
             user_id=decision.signal.user_id,
             symbol=decision.signal.symbol,
@@ -114,19 +114,9 @@ def _order(
         mode=agent.config.execution,
         arm=decision.served_arm,
         reduces=sized.reduces,
-        state=OrderState.NEW,
-        reason=None,
         created_at_s=facts.now.wall_s,
         deadline=deadline,
-        epoch=0,
-        sent_at_s=None,
         venue=venue,
-        venue_order_id=None,
-        filled_quantity=ZERO,
-        average_price=None,
-        fee=ZERO,
-        told_fee=ZERO,
-        ended_at_s=None,
     )
 
 

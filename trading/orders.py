@@ -141,6 +141,42 @@ class Order:
     ended_at_s: float | None
 
 
+def new_order(
+    request: OrderRequest,
+    *,
+    decision_id: str,
+    reference_price: Decimal,
+    mode: ExecutionMode,
+    arm: Arm,
+    reduces: bool,
+    created_at_s: float,
+    deadline: Moment,
+    venue: str,
+) -> Order:
+    """An order that nobody has tried to send: nothing of it is filled. See Order."""
+    return Order(
+        request=request,
+        decision_id=decision_id,
+        reference_price=reference_price,
+        mode=mode,
+        arm=arm,
+        reduces=reduces,
+        state=OrderState.NEW,
+        reason=None,
+        created_at_s=created_at_s,
+        deadline=deadline,
+        epoch=0,
+        sent_at_s=None,
+        venue=venue,
+        venue_order_id=None,
+        filled_quantity=ZERO,
+        average_price=None,
+        fee=ZERO,
+        told_fee=ZERO,
+        ended_at_s=None,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What a venue says of one order: the whole of it so far, not what is new.

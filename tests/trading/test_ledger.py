@@ -5,12 +5,12 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.fakes.one_order import one_order
 from trading.errors import OutcomeUnknown
-from trading.ledger import FLAT, Booking, Fill, Position, apply_fill, fee_after, new_fill, share_fee, unrealized
+from trading.ledger import EXACT, FLAT, Booking, Fill, Position, apply_fill, fee_after, new_fill, share_fee, unrealized
 from trading.orders import Order, OrderState, Receipt, Side
 from trading.vocabulary import Arm
 
@@ -260,13 +260,15 @@ CUMULATIVE = st.lists(st.tuples(AMOUNTS, AMOUNTS), min_size=1, max_size=6)
 
 
 @given(parts=CUMULATIVE)
+@example(parts=[(Decimal(1_000_000), Decimal("1000000.00000001")), (Decimal("1e-8"), Decimal("1e-8"))])
 def test_the_fills_of_an_order_add_up_to_its_last_receipt(parts: list[tuple[Decimal, Decimal]]) -> None:
     total = sum((quantity for quantity, _ in parts), Decimal(0))
     order, fills, value, quantity = one_order(quantity=str(total)), [], Fraction(0), Fraction(0)
     for more, price in parts:
         quantity, value = quantity + Fraction(more), value + Fraction(more) * Fraction(price)
         filled = Decimal(quantity.numerator) / Decimal(quantity.denominator)
-        average = Decimal((value / quantity).numerator) / Decimal((value / quantity).denominator)
+        # With 28 digits the average says nothing of a millionth of a millionth that was bought beside a million.
+        average = EXACT.divide(Decimal((value / quantity).numerator), Decimal((value / quantity).denominator))
         told = Receipt(state=OrderState.OPEN, filled_quantity=filled, average_price=average)
         made = new_fill(order, told, at_s=NOON_S)
         assert made is not None
