@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 # BentoML reports its use to its maker unless told not to.
 export BENTOML_DO_NOT_TRACK ?= True
 
-.PHONY: help serve test soak check fix bench bench-against bench-burst train bento doctor lock clean
+.PHONY: help serve test soak check fix bench bench-against bench-burst bench-experiments train bento doctor lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,9 +32,10 @@ $(VENV)/train.done: $(VENV)/serve.done deploy/train.lock
 serve: $(VENV)/serve.done ## serve on 127.0.0.1:8001 with embedded defaults
 	HOST=$${HOST:-127.0.0.1} RL_TRAFFIC_PERCENTAGE=$${RL_TRAFFIC_PERCENTAGE:-0.5} $(BIN)/bentoml serve service:RLService
 
+# Those of tests/wire itself need the machine for themselves.
 test: $(VENV)/dev.done $(VENV)/train.done ## run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/wire
-	$(BIN)/python -m pytest tests/wire
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore-glob 'tests/wire/test_*'
+	$(BIN)/python -m pytest tests/wire --ignore tests/wire/quiet
 
 check: $(VENV)/dev.done $(VENV)/train.done ## architecture, types, style
 	$(BIN)/ruff check .
@@ -45,8 +46,9 @@ check: $(VENV)/dev.done $(VENV)/train.done ## architecture, types, style
 fix: $(VENV)/dev.done ## put the style right
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-soak: $(VENV)/dev.done $(VENV)/train.done ## 10,000 orders while answers are lost and workers are killed; a venue that hangs for a minute
-	SOAK_ORDERS=10000 SOAK_HANG_S=60 $(BIN)/python -m pytest tests/wire/test_orders.py tests/wire/test_upstream_faults.py -s
+soak: $(VENV)/dev.done $(VENV)/train.done ## 10,000 orders while answers are lost; a venue that hangs; 200 users who trade under an experiment
+	SOAK_ORDERS=10000 SOAK_HANG_S=60 EXPERIMENT_USERS=200 EXPERIMENT_DAYS=12 \
+		$(BIN)/python -m pytest tests/wire/test_orders.py tests/wire/test_upstream_faults.py tests/wire/quiet/test_experiment_replay.py -s
 
 bench: $(VENV)/dev.done $(VENV)/train.done ## compare with FastAPI + SB3, naive BentoML and a bare echo
 	$(BIN)/python -m benchmarks
@@ -56,6 +58,9 @@ bench-against: $(VENV)/dev.done $(VENV)/train.done ## compare with another tree 
 
 bench-burst: $(VENV)/dev.done $(VENV)/train.done ## ask for more than there is, and see who is still served
 	$(BIN)/python -m benchmarks.burst
+
+bench-experiments: $(VENV)/dev.done ## judge an experiment of a million exposures
+	$(BIN)/python -m benchmarks.experiments
 
 train: $(VENV)/train.done ## train the shipped bundles again (about 15 minutes)
 	$(BIN)/python -m rl_models train --data BTC=$${DATA:-../shared/data/crypto/BTCUSD_1h_2019-07_2022-02_raw.csv} \

@@ -6,6 +6,7 @@ Reads the settings at import, unlike every other module: `bentoml serve` takes a
 import asyncio
 import atexit
 import sys
+from types import MethodType
 from typing import Any, Unpack
 
 import bentoml
@@ -20,28 +21,21 @@ from routes.pages import build_pages
 from routes.room import Endpoint, Room
 from routes.shares import RouteClass
 from routes.sockets import Sockets
-from schemas import (
-    AcceptedView,
+from schemas.agents import (
     AgentControlled,
     AgentControlParams,
     AgentControlRequest,
     AgentStarted,
     AgentStartParams,
     AgentStartRequest,
-    AsyncPredictRequest,
-    BreakerParams,
-    BreakerRequest,
-    BreakersHeld,
-    EngineSignal,
-    EngineSignalParams,
-    EngineSignalRequest,
-    PredictParams,
-    PredictRequest,
-    PredictResponse,
-    TradingParams,
-    TradingRequest,
-    TradingSwitched,
 )
+from schemas.breakers import BreakerParams, BreakerRequest, BreakersHeld
+from schemas.decisions import PredictResponse
+from schemas.engine_signal import EngineSignal, EngineSignalParams, EngineSignalRequest
+from schemas.experiments import AbTestStatus, ConfigureParams, ConfigureRequest
+from schemas.feedback import FeedbackParams, FeedbackRequest, FeedbackView
+from schemas.predictions import AcceptedView, AsyncPredictRequest, PredictParams, PredictRequest
+from schemas.trading_switch import TradingParams, TradingRequest, TradingSwitched
 from settings import Placement, read_settings
 from trading.errors import InvalidSetting, OperatorNeeded
 from trading.vocabulary import Halt
@@ -54,9 +48,9 @@ from wiring.observation import DoorCounts
 from wiring.on_demand import open_on_demand
 from wiring.orphans import join_supervisor
 from wiring.reads import Reads
-from wiring.runners import answer_policy, answer_rule, open_rule
+from wiring.runners import RunnerCalls, answer_policy, answer_rule, open_rule
 from wiring.signs import impaired
-from wiring.worker import RunnerCalls, Worker
+from wiring.worker import Worker
 
 try:
     SETTINGS = read_settings()
@@ -90,6 +84,8 @@ METHODS: dict[str, tuple[type[BaseModel], RouteClass, int]] = {
     "trading_release": (TradingRequest, RouteClass.CONTROL, 200),
     "breaker_hold": (BreakerRequest, RouteClass.CONTROL, 200),
     "breaker_release": (BreakerRequest, RouteClass.CONTROL, 200),
+    "ab_test_configure": (ConfigureRequest, RouteClass.CONTROL, 200),
+    "feedback": (FeedbackRequest, RouteClass.CONTROL, 200),
     "engine_signal": (EngineSignalRequest, RouteClass.PREDICT, 200),
 }
 
@@ -266,6 +262,16 @@ class RLService(Runners):
         """Let calls through again, one at first."""
         return await self.worker.holds.set(params["service"], params["route"], hold=False)  # type: ignore[return-value] # as JSON
 
+    @bentoml.api(route="/api/v1/ab-test/configure", input_spec=ConfigureRequest)
+    async def ab_test_configure(self, **params: Unpack[ConfigureParams]) -> AbTestStatus:
+        """Set the default experiment on or off, or the share of users who meet the policy."""
+        return await self.worker.trials.experiments.configure(params)
+
+    @bentoml.api(route="/api/v1/feedback", input_spec=FeedbackRequest)
+    async def feedback(self, **params: Unpack[FeedbackParams]) -> FeedbackView:
+        """Keep what a decision earned."""
+        return await self.worker.trials.feedback.report(params)
+
     @bentoml.api(route="/api/signal", input_spec=EngineSignalRequest)
     async def engine_signal(self, **params: Unpack[EngineSignalParams]) -> EngineSignal:
         """What the TradingEngine asks of a symbol: the policy's view, of no user and without an order."""
@@ -273,7 +279,9 @@ class RLService(Runners):
 
     def _endpoint(self, name: str) -> Endpoint:
         model, kind, code = METHODS[name]
-        return Endpoint(model=model, answer=getattr(self, name), kind=kind, status=code)
+        # The door has validated every field: what BentoML puts around the method would only look for missing ones.
+        answer = MethodType(getattr(type(self), name).func, self)
+        return Endpoint(model=model, answer=answer, kind=kind, status=code)
 
     def _drain(self) -> bool:
         ROOM.drain()

@@ -181,6 +181,10 @@ class Settings(BaseSettings):
     ab_testing_enabled: bool = Field(True, description="False gives everybody the fallback.")
     rl_traffic_percentage: float = Field(0.1, ge=0, le=1, description="Share of users in the RL arm, 0..1.")
 
+    experiment_tick_seconds: float = Field(
+        10.0, ge=1, le=3600, description="Pause between two looks at the experiment, by one worker for all."
+    )
+
     prediction_timeout_seconds: float = Field(5.0, gt=0, le=30, description="Deadline of a prediction.")
     max_concurrent_requests: int = Field(100, ge=1, le=10_000, description="Requests at once in one worker.")
     max_queue_size: int = Field(1000, ge=1, le=100_000, description="Asynchronous predictions that may wait.")
@@ -252,6 +256,14 @@ class Settings(BaseSettings):
         if value % 60 or 86_400 % value:
             raise ValueError("must be whole minutes that divide a day")
         return value
+
+    @field_validator("rl_traffic_percentage")
+    @classmethod
+    def _split_by_buckets(cls, value: float) -> float:
+        if 0.0 < value < 0.0001:
+            raise ValueError("must be 0 or at least 0.0001, one of the 10,000 buckets of users")
+        # A zero has no sign: as a share it would be another one.
+        return value + 0.0
 
     @field_validator("market_symbols", mode="before")
     @classmethod

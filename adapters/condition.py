@@ -32,7 +32,8 @@ class Condition:
     """How one worker stands now. What is called total was counted since the process began and never falls.
 
     `jobs` are the asynchronous predictions of the whole deployment by status, None while that is not known; `agents`
-    those of the whole deployment by state; `refused_totals` the requests that found no place, by their class.
+    those of the whole deployment by state; `refused_totals` the requests that found no place, by their class;
+    `shadows_totals` what became of asking the other arm, by result.
     """
 
     journal_queued: int
@@ -47,4 +48,5 @@ class Condition:
     jobs: Mapping[str, int] | None
     agents: Mapping[str, int]
     refused_totals: Mapping[str, int]
+    shadows_totals: Mapping[str, int]
     trading: TradingCondition

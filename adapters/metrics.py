@@ -5,7 +5,8 @@ Keeps the port trading.ports.Recorder.
 
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import prometheus_client as prometheus
@@ -17,9 +18,12 @@ from adapters.reserved_file import use_reserved_files
 from adapters.tallies import Levels, Tally, Times
 from adapters.trading_metrics import TradingGauges, TradingTotals
 from trading.orders import Order, OrderState
-from trading.vocabulary import Decision
+from trading.vocabulary import Arm, Decision
 
 SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+DECISION_SECONDS = "rl_service_decision_seconds"
+POLICY_SECONDS = "rl_service_policy_arm_decision_seconds"
 
 # How often `flush` is to be called: what a worker counted since then is lost when it is killed, and nothing else is.
 FLUSH_S = 0.25
@@ -44,7 +48,15 @@ class Metrics:
         )
         self._failures = Tally("rl_service_policy_failures_total", "Why the assigned arm did not answer.", ("reason",))
         self._blocked = Tally("rl_service_blocked_total", "Decisions that may not be traded, by reason.", ("reason",))
-        self._seconds = Times("rl_service_decision_seconds", "Time from a valid signal to its decision.", SECONDS)
+        self._seconds = Times(
+            DECISION_SECONDS,
+            "Time from a valid signal to its decision, by what answered and its arm.",
+            SECONDS,
+            ("model", "version", "served_arm"),
+        )
+        self._policy_seconds = Times(
+            POLICY_SECONDS, "The same for decisions of users who are assigned the policy, whoever answered.", SECONDS
+        )
         self._rejected = Tally(
             "rl_service_rejected_requests_total", "Requests answered with an error, by its code.", ("code",)
         )
@@ -66,10 +78,16 @@ class Metrics:
         self._order_seconds = Times(
             "rl_service_order_seconds", "Time from an order's being written down to its venue's answer.", SECONDS
         )
+        self._shadows = Tally(
+            "rl_service_shadow_decisions_total",
+            "Decisions of the arm that did not answer, by what came of them.",
+            ("result",),
+        )
         self._trading = TradingTotals()
         self._tallies = (
             *(self._decisions, self._failures, self._blocked, self._rejected, self._refused),
             *(self._dropped, self._torn, self._unwanted, self._bus_dropped, self._replays, self._orders),
+            self._shadows,
             *self._trading.tallies,
         )
         self._gauges = _Gauges()
@@ -78,7 +96,10 @@ class Metrics:
     def record(self, decision: Decision, *, seconds: float) -> None:
         """Count one decision: about a microsecond, no input or output."""
         self._decisions.add(decision.advice.model, decision.assignment.arm, decision.served_arm, decision.action)
-        self._seconds.add(seconds)
+        advice = decision.advice
+        self._seconds.add(seconds, advice.model, advice.version, decision.served_arm)
+        if decision.assignment.arm is Arm.RL:
+            self._policy_seconds.add(seconds)
         if decision.failure is not None:
             self._failures.add(decision.failure)
         for reason in decision.blocked_by:
@@ -115,6 +136,8 @@ class Metrics:
         self._replays.reach(condition.replays_total)
         for kind, total in condition.refused_totals.items():
             self._refused.reach(total, kind)
+        for result, total in condition.shadows_totals.items():
+            self._shadows.reach(total, result)
         self._trading.reach(condition.trading)
 
     def flush(self) -> None:
@@ -123,6 +146,7 @@ class Metrics:
             for tally in self._tallies:
                 tally.flush()
             self._seconds.flush()
+            self._policy_seconds.flush()
             self._order_seconds.flush()
 
     def exposition(self) -> bytes:
@@ -132,6 +156,36 @@ class Metrics:
         collector = multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         with undisturbed(Path(collector._path)):  # the client takes its folder from the environment
             return prometheus.generate_latest(registry)
+
+    def policy_seconds(self) -> Sequence[tuple[float, int]]:
+        """How long decisions of the policy's arm took: each bucket's upper bound (seconds) and how many fell into it.
+
+        Of all workers of this deployment since it began, as old as `exposition`.
+        """
+        return self._buckets_of(POLICY_SECONDS, ()).get((), [])
+
+    def model_seconds(self) -> Mapping[tuple[str, str, str], Sequence[tuple[float, int]]]:
+        """As `policy_seconds`, of what answered: by its model, its version and the served arm."""
+        found = self._buckets_of(DECISION_SECONDS, ("model", "version", "served_arm"))
+        return {(model, version, arm): buckets for (model, version, arm), buckets in found.items()}
+
+    def _buckets_of(self, name: str, labels: Sequence[str]) -> Mapping[tuple[str, ...], Sequence[tuple[float, int]]]:
+        self.flush()
+        collector = multiprocess.MultiProcessCollector(prometheus.CollectorRegistry())  # type: ignore[no-untyped-call]
+        with undisturbed(Path(collector._path)):
+            found = [metric for metric in collector.collect() if metric.name == name]  # type: ignore[no-untyped-call]
+        bounds: dict[tuple[str, ...], list[tuple[float, int]]] = defaultdict(list)
+        for sample in (sample for metric in found for sample in metric.samples):
+            if sample.name == f"{name}_bucket":
+                key = tuple(sample.labels[label] for label in labels)
+                bounds[key].append((float(sample.labels["le"]), int(sample.value)))
+        return {key: _of_each(sorted(counts)) for key, counts in bounds.items()}
+
+
+def _of_each(bounds: Sequence[tuple[float, int]]) -> Sequence[tuple[float, int]]:
+    # Prometheus counts with each bucket those below it.
+    below = (0, *(count for _, count in bounds))
+    return [(upper_s, count - lower) for (upper_s, count), lower in zip(bounds, below, strict=False)]
 
 
 class _Gauges:

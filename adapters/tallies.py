@@ -35,32 +35,47 @@ class Tally:
                 self._flushed[labels] = count
 
 
-class Times(prometheus.Histogram):
+class Times:
     """A histogram of Prometheus', filled in bulk; `bounds` in seconds, rising."""
 
-    def __init__(self, name: str, text: str, bounds: tuple[float, ...]) -> None:
-        super().__init__(name, text, buckets=bounds)
+    def __init__(self, name: str, text: str, bounds: tuple[float, ...], labels: tuple[str, ...] = ()) -> None:
+        self._histogram = prometheus.Histogram(name, text, labels, buckets=bounds)
         self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self._seconds = 0.0
-        self._flushed_counts = [0] * (len(bounds) + 1)
-        self._flushed_seconds = 0.0
+        self._counted: dict[tuple[str, ...], _Counted] = {}
 
-    def add(self, seconds: float) -> None:
+    def add(self, seconds: float, *labels: str) -> None:
         """Count one duration."""
-        self._counts[bisect_left(self._bounds, seconds)] += 1
-        self._seconds += seconds
+        counted = self._counted.get(labels)
+        if counted is None:
+            counted = self._counted[labels] = _Counted(len(self._bounds) + 1)
+        counted.counts[bisect_left(self._bounds, seconds)] += 1
+        counted.seconds += seconds
 
     def flush(self) -> None:
         """Carry over what was counted since the last time."""
-        seconds = self._seconds
-        for place, count in enumerate(tuple(self._counts)):
+        for labels, counted in tuple(self._counted.items()):
+            counted.carry_to(self._histogram.labels(*labels) if labels else self._histogram)
+
+
+class _Counted:
+    __slots__ = ("_flushed_counts", "_flushed_seconds", "counts", "seconds")
+
+    def __init__(self, buckets: int) -> None:
+        self.counts = [0] * buckets
+        self.seconds = 0.0
+        self._flushed_counts = [0] * buckets
+        self._flushed_seconds = 0.0
+
+    def carry_to(self, histogram: prometheus.Histogram) -> None:
+        seconds = self.seconds
+        for place, count in enumerate(tuple(self.counts)):
             fresh = count - self._flushed_counts[place]
             if fresh:
-                self._buckets[place].inc(fresh)
+                histogram._buckets[place].inc(fresh)
                 self._flushed_counts[place] = count
-        self._sum.inc(seconds - self._flushed_seconds)
-        self._flushed_seconds = seconds
+        if seconds != self._flushed_seconds:
+            histogram._sum.inc(seconds - self._flushed_seconds)
+            self._flushed_seconds = seconds
 
 
 class Levels:

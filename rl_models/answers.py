@@ -16,7 +16,8 @@ class Answer(NamedTuple):
     """What one row is answered with.
 
     `target` is an exposure, `score` the confidence score before calibration, `raw` the network's k scores or the votes
-    per level. `agreement` (0..1) and `entropy` (nats) are those of an ensemble, None for a single policy.
+    per level. `agreement` (0..1) and `entropy` (nats) are those of an ensemble, None for a single policy. `keeps`: it
+    means to keep whatever is held.
     """
 
     target: float
@@ -24,6 +25,7 @@ class Answer(NamedTuple):
     raw: tuple[float, ...]
     agreement: float | None = None
     entropy: float | None = None
+    keeps: bool = False
 
 
 class Answering(Protocol):
@@ -88,6 +90,7 @@ def advice(
         entropy=answer.entropy,
         digest=digest,
         observations=observations,
+        keeps=answer.keeps,
     )
 
 

@@ -7,6 +7,9 @@ from itertools import pairwise
 from rl_models.strict_json import Fields, Json, finite
 from trading.errors import BundleRefused
 
+# So many bars a target is held where nobody says otherwise.
+DEFAULT_HORIZON_BARS = 24
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:

@@ -17,12 +17,13 @@ class Choice(NamedTuple):
     * q_values: how much more the chosen output is worth than the mean of the other allowed ones, 0 without others;
     * action: |target| as a share of the largest exposure the policy can ask for.
 
-    `probabilities` has one element per output for logits, None for the others.
+    `probabilities` has one element per output for logits, None for the others. `keeps`: it means to keep what is held.
     """
 
     target: float
     score: float
     probabilities: list[float] | None
+    keeps: bool = False
 
 
 class Chooser:
@@ -43,12 +44,12 @@ class Chooser:
         masked = raw if allowed is None else [_masked(score, may) for score, may in zip(raw, allowed, strict=True)]
         best = max(masked)
         chosen = masked.index(best)
-        target = action.target(chosen, exposure)
+        target, keeps = action.target(chosen, exposure), action.keeps(chosen)
         if self._output is Output.Q_VALUES:
-            return Choice(target, _advantage(masked, best), None)
+            return Choice(target, _advantage(masked, best), None, keeps)
         weights = [math.exp(score - best) for score in masked]
         total = sum(weights)
-        return Choice(target, 1.0 / total, [weight / total for weight in weights])
+        return Choice(target, 1.0 / total, [weight / total for weight in weights], keeps)
 
 
 def _masked(score: float, may: bool) -> float:

@@ -27,7 +27,10 @@ class OnnxPolicy:
         """See Answering."""
         rows = self.scores(self.inputs(observations, len(exposures)))
         choices = [self.choose(raw, exposure) for raw, exposure in zip(rows, exposures, strict=True)]
-        return [Answer(choice.target, choice.score, tuple(raw)) for raw, choice in zip(rows, choices, strict=True)]
+        return [
+            Answer(choice.target, choice.score, tuple(raw), keeps=choice.keeps)
+            for raw, choice in zip(rows, choices, strict=True)
+        ]
 
     def describe(self, answer: Answer, exposure: float) -> str:
         """See Answering."""

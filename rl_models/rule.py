@@ -80,6 +80,7 @@ class FallbackRule:
             confidence_reason=ConfidenceReason.RULE,
             reasoning=f"rule ({_told(self.thresholds)}): {_reasoning(reading.action, verdict, wanted)}",
             thresholds=self.thresholds,
+            keeps=wanted is None,
         )
 
     def _target(self, action: Action) -> float | None:

@@ -49,6 +49,7 @@ def advice_to_dict(advice: Advice) -> dict[str, Json]:
         "reasoning": advice.reasoning,
         "agreement": advice.agreement,
         "entropy": advice.entropy,
+        "keeps": advice.keeps,
     }
 
 
@@ -73,6 +74,7 @@ def _read(fields: Fields) -> Advice:
         reasoning=fields.text("reasoning"),
         agreement=_optional(fields, "agreement"),
         entropy=_optional(fields, "entropy"),
+        keeps=fields.boolean("keeps"),
     )
     fields.end()
     return advice

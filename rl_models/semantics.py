@@ -28,6 +28,10 @@ class DiscreteExposure:
         """The exposure that output `place` means when `exposure` is held."""
         return self.levels[place]
 
+    def keeps(self, place: int) -> bool:
+        """No output means to keep whatever is held."""
+        return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verbs:
@@ -44,10 +48,13 @@ class Verbs:
 
     def target(self, place: int, exposure: float) -> float:
         """The exposure that output `place` means when `exposure` is held."""
-        verb = self.verbs[place]
-        if verb == "HOLD":
+        if self.keeps(place):
             return exposure
-        return self.buy_exposure if verb == "BUY" else self.sell_exposure
+        return self.buy_exposure if self.verbs[place] == "BUY" else self.sell_exposure
+
+    def keeps(self, place: int) -> bool:
+        """True when output `place` means to keep whatever is held."""
+        return self.verbs[place] == "HOLD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

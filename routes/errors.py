@@ -2,15 +2,18 @@
 
 import logging
 
-from schemas import ErrorBody, ErrorResponse
+from schemas.errors import ErrorBody, ErrorResponse
 from trading.errors import (
+    AnalysisFailed,
     IllegalChange,
     InvalidField,
     KeyInProgress,
     KeyReused,
     NotFound,
+    OutcomeDiffers,
     QueueFull,
     ServiceError,
+    StaleVersion,
     StoreUnavailable,
     TooManyWait,
     UnknownSymbol,
@@ -27,11 +30,14 @@ ERRORS: dict[str, tuple[int, str]] = {
     "no_prediction": (404, "No such prediction."),
     "no_decision": (404, "No such decision."),
     "no_order": (404, "No such order."),
+    "no_experiment": (404, "No such experiment."),
     "no_trading_service": (404, "There is no TradingService beside this service."),
     "not_found": (404, "No such route."),
     "method_not_allowed": (405, "This route does not take this method."),
     "illegal_state": (409, "Not possible in the present state."),
+    "stale_version": (409, "It has changed since the version this was based on."),
     "idempotency_key_in_progress": (409, "The first request with this idempotency key is still running."),
+    "feedback_differs": (409, "Another outcome was reported of this decision."),
     "body_too_large": (413, "The body is larger than 64 KB."),
     "unsupported_media_type": (415, "The body must be application/json, not compressed."),
     "invalid_field": (422, "A field is missing, unknown or outside its range."),
@@ -40,6 +46,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "queue_full": (429, "Too many asynchronous predictions wait."),
     "internal": (500, "An error of ours; it is logged under the request id."),
     "not_ready": (503, "Not ready to answer."),
+    "analysis_failed": (503, "The analysis of the experiment failed or took too long; it is logged."),
     "store_unavailable": (503, "The store did not confirm in time: what was asked may have happened or not."),
 }
 
@@ -59,8 +66,10 @@ class Rejected(Exception):
 _CODES: dict[type[ServiceError], str] = {
     KeyReused: "idempotency_key_reused",
     KeyInProgress: "idempotency_key_in_progress",
+    OutcomeDiffers: "feedback_differs",
     QueueFull: "queue_full",
     TooManyWait: "too_many_requests",
+    AnalysisFailed: "analysis_failed",
     StoreUnavailable: "store_unavailable",
 }
 _NOT_FOUND = {
@@ -68,6 +77,7 @@ _NOT_FOUND = {
     "prediction": "no_prediction",
     "decision": "no_decision",
     "order": "no_order",
+    "experiment": "no_experiment",
     "trading_service": "no_trading_service",
 }
 
@@ -81,6 +91,8 @@ def rejected_for(error: ServiceError) -> Rejected | None:
             return Rejected("invalid_field", [{"field": field, "problem": problem}])
         case IllegalChange(state=state):
             return Rejected("illegal_state", [{"field": "state", "problem": state}])
+        case StaleVersion(version=version):
+            return Rejected("stale_version", [{"field": "version", "problem": f"it is {version} now"}])
         case NotFound(what=what):
             return Rejected(_NOT_FOUND[what])
     code = _CODES.get(type(error))

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pydantic_core import to_json
 
 from routes.asgi import Receive, Send
-from schemas import iso_time
+from schemas.words import iso_time
 
 # What may wait for a client that reads slowly: some fifty decisions. With what uvicorn and the system hold (see
 # routes.framing) a socket stays below 256 KB.

@@ -3,32 +3,31 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import Protocol
 
-from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Router
 
-from routes.door import check_head, read_body, request_id_var
+from routes.analysis_pages import ANALYSIS_PAGES, AnalysisPages, AnalysisReads
 from routes.errors import Rejected
+from routes.experiment_pages import EXPERIMENT_PAGES, ExperimentPages, ExperimentReads
+from routes.model_pages import MODEL_PAGES, ModelPages, ModelReads
+from routes.page import Page, answer_json, read_said, route
 from routes.queries import (
     ORDER_NAME,
     AgentsQuery,
     DecisionsQuery,
-    NoQuery,
     OrdersQuery,
     Query,
     ResultQuery,
-    read_query,
     unix_s,
 )
 from routes.room import Room
 from routes.shares import RouteClass
-from routes.validation import parse
-from schemas import ResolveRequest, iso_time
+from schemas.orders import ResolveRequest
+from schemas.words import iso_time
 from trading.agents import AgentState
 from trading.orders import WantedOrders
 from trading.vocabulary import Wanted
@@ -38,11 +37,22 @@ METRICS = "/api/v1/metrics/prometheus"
 SHOWN_S = 0.25
 _ID = re.compile(r"[0-9a-f]{32}")
 _USER = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
-Body: TypeAlias = Mapping[str, object] | bytes
 
 
 class Reads(Protocol):
     """What the pages show. Raises ServiceError and its kinds."""
+
+    @property
+    def experiments(self) -> ExperimentReads:
+        """What the routes of experiments show and do."""
+
+    @property
+    def analyses(self) -> AnalysisReads:
+        """What experiments have found."""
+
+    @property
+    def models(self) -> ModelReads:
+        """How the models did."""
 
     async def result(self, request_id: str, *, timeout_s: float) -> tuple[bytes, bool]:
         """An asynchronous prediction as JSON, and whether that is final; waits up to `timeout_s` until it is."""
@@ -78,17 +88,6 @@ class Reads(Protocol):
         """What TradingService itself says of a user."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """One route: its answer from the request and its query. `kind` None: never refused for want of a place."""
-
-    path: str
-    answer: Callable[["Pages", Request, Query], Awaitable[Response]]
-    method: str = "GET"
-    query: type[Query] = NoQuery
-    kind: RouteClass | None = None
-
-
 class Pages:
     """Answers the pages of one room."""
 
@@ -102,16 +101,16 @@ class Pages:
         missing, impaired = self.room.not_ready(), self.room.impaired()
         state = "degraded" if missing or impaired else "healthy"
         body = {"status": state, "waiting_for": missing, "impaired": impaired, "timestamp": iso_time(time.time())}
-        return _json(body)
+        return answer_json(body)
 
     async def ready(self, _: Request, __: Query) -> Response:
         missing = self.room.not_ready()
         if missing:
             raise Rejected("not_ready", [{"field": "(service)", "problem": reason} for reason in missing])
-        return _json({"ready": True, "waiting_for": []})
+        return answer_json({"ready": True, "waiting_for": []})
 
     async def status(self, _: Request, __: Query) -> Response:
-        return _json({name: report() for name, report in self.room.reports.items()})
+        return answer_json({name: report() for name, report in self.room.reports.items()})
 
     async def metrics(self, _: Request, __: Query) -> Response:
         # One at a time for all who ask: a crowd would take every thread, and never leave the files alone.
@@ -129,20 +128,20 @@ class Pages:
     async def result(self, request: Request, query: Query) -> Response:
         assert isinstance(query, ResultQuery)  # noqa: S101 - the table pairs them
         body, final = await self.reads.result(_id(request, "no_prediction"), timeout_s=query.timeout)
-        return _json(body, 200 if final else 202)
+        return answer_json(body, 200 if final else 202)
 
     async def cancel(self, request: Request, _: Query) -> Response:
-        return _json(await self.reads.cancel(_id(request, "no_prediction")))
+        return answer_json(await self.reads.cancel(_id(request, "no_prediction")))
 
     async def agent(self, request: Request, _: Query) -> Response:
-        return _json(await self.reads.agent(request.path_params["user_id"]))
+        return answer_json(await self.reads.agent(request.path_params["user_id"]))
 
     async def agents(self, _: Request, query: Query) -> Response:
         assert isinstance(query, AgentsQuery)  # noqa: S101 - the table pairs them
-        return _json(await self.reads.agents(state=query.state, after=query.after, limit=query.limit))
+        return answer_json(await self.reads.agents(state=query.state, after=query.after, limit=query.limit))
 
     async def decision(self, request: Request, _: Query) -> Response:
-        return _json(await self.reads.decision(_id(request, "no_decision")))
+        return answer_json(await self.reads.decision(_id(request, "no_decision")))
 
     async def decisions(self, _: Request, query: Query) -> Response:
         assert isinstance(query, DecisionsQuery)  # noqa: S101 - the table pairs them
@@ -153,32 +152,30 @@ class Pages:
             since_s=unix_s(query.since),
             until_s=unix_s(query.until),
         )
-        return _json(await self.reads.decisions(wanted, before=query.before, limit=query.limit))
+        return answer_json(await self.reads.decisions(wanted, before=query.before, limit=query.limit))
 
     async def order(self, request: Request, _: Query) -> Response:
-        return _json(await self.reads.order(_order_name(request)))
+        return answer_json(await self.reads.order(_order_name(request)))
 
     async def orders(self, _: Request, query: Query) -> Response:
         assert isinstance(query, OrdersQuery)  # noqa: S101 - the table pairs them
         wanted = WantedOrders(user_id=query.user_id, symbol=query.symbol, state=query.state)
-        return _json(await self.reads.orders(wanted, before=query.before, limit=query.limit))
+        return answer_json(await self.reads.orders(wanted, before=query.before, limit=query.limit))
 
     async def resolve(self, request: Request, _: Query) -> Response:
         name = _order_name(request)
-        if check_head(request.scope) is not None:
-            raise Rejected("invalid_field", [{"field": "Idempotency-Key", "problem": "not supported"}])
-        said = parse(ResolveRequest, await read_body(request.receive))
-        return _json(await self.reads.resolve(name, said))
+        said = await read_said(ResolveRequest, request)
+        return answer_json(await self.reads.resolve(name, said))
 
     async def positions(self, request: Request, _: Query) -> Response:
-        return _json(await self.reads.positions(_user(request)))
+        return answer_json(await self.reads.positions(_user(request)))
 
     async def session(self, request: Request, _: Query) -> Response:
-        return _json(await self.reads.session(_user(request)))
+        return answer_json(await self.reads.session(_user(request)))
 
 
 STATS = RouteClass.STATS
-PAGES = (
+PAGES: tuple[Page[Pages], ...] = (
     Page(path="/api/v1/health", answer=Pages.health),
     Page(path="/api/v1/ready", answer=Pages.ready),
     Page(path="/api/v1/status", answer=Pages.status),
@@ -202,25 +199,13 @@ PAGES = (
 
 def build_pages(room: Room, reads: Reads) -> Router:
     """The application of all pages. What it raises, and its plain 404 and 405, the door puts into the one shape."""
-    pages = Pages(room, reads)
-    routes = [Route(page.path, _answering(pages, page), methods=[page.method]) for page in PAGES]
+    pages, experiments = Pages(room, reads), ExperimentPages(reads.experiments)
+    analyses, models = AnalysisPages(reads.analyses), ModelPages(reads.models)
+    routes = [route(page, pages, room.places) for page in PAGES]
+    routes += [route(page, experiments, room.places) for page in EXPERIMENT_PAGES]
+    routes += [route(page, analyses, room.places) for page in ANALYSIS_PAGES]
+    routes += [route(page, models, room.places) for page in MODEL_PAGES]
     return Router(routes, redirect_slashes=False)
-
-
-def _answering(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Response]]:
-    places, kind = pages.room.places, page.kind
-
-    async def answer(request: Request) -> Response:
-        query = read_query(page.query, request)
-        if kind is None:
-            return await page.answer(pages, request, query)
-        await places.enter(kind)
-        try:
-            return await page.answer(pages, request, query)
-        finally:
-            places.leave(kind)
-
-    return answer
 
 
 def _id(request: Request, unknown: str) -> str:
@@ -243,9 +228,3 @@ def _order_name(request: Request) -> str:
     if ORDER_NAME.fullmatch(name) is None:
         raise Rejected("no_order")
     return name
-
-
-def _json(body: Body, status: int = 200) -> Response:
-    content = body if isinstance(body, bytes) else to_json(body)
-    headers = {"x-request-id": request_id_var.get()}
-    return Response(content, status, headers, media_type="application/json")

@@ -43,14 +43,11 @@ class Places:
         """Come in; whoever has must `leave`. Raises Rejected (too_many_requests)."""
         if not self.shares.take(kind):
             await self._wait(kind)
+        if kind is RouteClass.CONTROL or self._going_on < self._a_turn:
+            self._count()
+            return
         try:
-            if kind is not RouteClass.CONTROL and self._going_on >= self._a_turn:
-                await self._later()
-            else:
-                # An answer that waits for nothing runs in one step, so nobody would ever meet anybody inside: all who
-                # are here by now take their place, or wait for one, before the first is read.
-                self._count()
-                await asyncio.sleep(0)
+            await self._later()
         except asyncio.CancelledError:
             self.leave(kind)
             raise
@@ -58,6 +55,10 @@ class Places:
     def leave(self, kind: RouteClass) -> None:
         """Give a place back, to who waits for it if anybody does."""
         self.shares.give_back(kind)
+        if self._sweeping:  # else nobody waits
+            self._hand_on()
+
+    def _hand_on(self) -> None:
         heads = []
         for other, outside in self._outside.items():
             while outside and outside[0].came_in.done():  # sent away while it waited

@@ -2,20 +2,22 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from routes.errors import Rejected
 from routes.validation import field_name, rejected
-from schemas import IsoTime, Symbol, UserId
+from schemas.words import IsoTime, Symbol, UserId
 from trading.agents import AgentState
 from trading.orders import OrderState
 from trading.vocabulary import Arm
 
 MOST_ROWS = 200
 LONGEST_POLL_S = 30.0
+# As in ab.statistics.power, which the service does not load.
+SMALLEST_EFFECT_BPS = 0.001
 
 
 def _plus_is_no_space(value: object) -> object:
@@ -73,6 +75,41 @@ class OrdersQuery(Query):
     state: OrderState | None = None
     before: OrderName | None = None
     limit: int = Field(50, ge=1, le=MOST_ROWS)
+
+
+class ExperimentsQuery(Query):
+    """Which experiments, by key: those after one, the `next` of the page before."""
+
+    after: str = Field("", pattern=r"^[a-z0-9-]{0,64}$")
+    limit: int = Field(50, ge=1, le=MOST_ROWS)
+
+
+class EventsQuery(Query):
+    """Which events of a log, oldest first: those after a number, the `next` of the page before."""
+
+    after: int = Field(0, ge=0, le=2**31 - 1)
+    limit: int = Field(50, ge=1, le=MOST_ROWS)
+
+
+class DaysQuery(Query):
+    """How far back, in days of the wall clock; no further than the journal goes."""
+
+    days: int = Field(30, ge=1, le=3650)
+
+
+def _told_from_nothing(effect_bps: float) -> float:
+    if 0.0 < abs(effect_bps) < SMALLEST_EFFECT_BPS:
+        raise ValueError(f"must be 0, or {SMALLEST_EFFECT_BPS} or more either way")
+    return effect_bps
+
+
+class PowerQuery(Query):
+    """What is expected of an experiment: an effect and a user-day's standard deviation, bps of capital a day."""
+
+    effect_bps: Annotated[float, AfterValidator(_told_from_nothing)] = Field(ge=-10_000, le=10_000, allow_inf_nan=False)
+    deviation_bps: float = Field(ge=0.01, le=100_000, allow_inf_nan=False)
+    users_per_arm: int = Field(ge=2, le=10_000_000)
+    tails: Literal["normal", "t3"] = "t3"
 
 
 def unix_s(moment: datetime | None) -> float | None:

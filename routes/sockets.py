@@ -14,7 +14,7 @@ from routes.errors import ERRORS, RETRY_AFTER_S, Rejected, error_body, rejected_
 from routes.open_socket import GOING_AWAY, HEARTBEAT_S, Answered, OpenSocket
 from routes.room import Endpoint, Room
 from routes.validation import parse
-from schemas import PredictRequest
+from schemas.predictions import PredictRequest
 from trading.errors import ServiceError
 from trading.ports import Bus
 from trading.topics import topic_of

@@ -24,9 +24,11 @@ from trading.errors import (
     KeyInProgress,
     KeyReused,
     NotFound,
+    OutcomeDiffers,
     QueueFull,
     RequestError,
     ServiceError,
+    StaleVersion,
     StoreUnavailable,
     UnknownSymbol,
 )
@@ -300,11 +302,13 @@ def test_a_callers_mistake_is_not_logged(house: House, caplog: pytest.LogCapture
         (UnknownSymbol("X"), "unknown_symbol", [{"field": "symbol", "problem": "unknown"}]),
         (InvalidField("timestamp", "too late"), "invalid_field", [{"field": "timestamp", "problem": "too late"}]),
         (IllegalChange("stopped"), "illegal_state", [{"field": "state", "problem": "stopped"}]),
+        (StaleVersion(7), "stale_version", [{"field": "version", "problem": "it is 7 now"}]),
         (NotFound("agent"), "no_agent", None),
         (NotFound("prediction"), "no_prediction", None),
         (NotFound("decision"), "no_decision", None),
         (KeyReused("k1"), "idempotency_key_reused", None),
         (KeyInProgress("k1"), "idempotency_key_in_progress", None),
+        (OutcomeDiffers("d1"), "feedback_differs", None),
         (QueueFull("1000"), "queue_full", None),
         (StoreUnavailable("late"), "store_unavailable", None),
         (FeaturesMissing("rsi"), "internal", None),
@@ -326,8 +330,10 @@ def test_every_error_a_caller_can_mend_has_a_code() -> None:
         InvalidField("f", "p"),
         NotFound("agent"),
         IllegalChange("s"),
+        StaleVersion(1),
         KeyReused(),
         KeyInProgress(),
+        OutcomeDiffers(),
     )
     assert {type(error) for error in made} == set(RequestError.__subclasses__())
     assert all(rejected_for(error) is not None for error in made)

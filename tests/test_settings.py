@@ -20,6 +20,7 @@ PROMISED = {
     "RL_TRAFFIC_PERCENTAGE": 0.1,
     "PREDICTION_TIMEOUT_SECONDS": 5.0,
     "MAX_CONCURRENT_REQUESTS": 100,
+    "EXPERIMENT_TICK_SECONDS": 10,
     "CACHE_TTL_SECONDS": 30,
     "DEBUG": False,
     "DATABASE_URL": None,
@@ -57,6 +58,7 @@ RANGES = {
     "RL_TRAFFIC_PERCENTAGE": (("0", "1"), ("-0.001", "1.001"), ">= 0 and <= 1"),
     "PREDICTION_TIMEOUT_SECONDS": (("0.001", "30"), ("0", "30.001"), "> 0 and <= 30"),
     "MAX_CONCURRENT_REQUESTS": (("1", "10000"), ("0", "10001"), ">= 1 and <= 10000"),
+    "EXPERIMENT_TICK_SECONDS": (("1", "3600"), ("0.999", "3600.1"), ">= 1 and <= 3600"),
     "CACHE_TTL_SECONDS": (("0.001", "3600"), ("0", "3600.001"), "> 0 and <= 3600"),
     "SIGNAL_MAX_AGE_SECONDS": (("0.001", "86400"), ("0", "86400.001"), "> 0 and <= 86400"),
     "MAX_QUEUE_SIZE": (("1", "100000"), ("0", "100001"), ">= 1 and <= 100000"),
@@ -379,3 +381,11 @@ def test_the_table_has_a_row_for_every_variable_with_its_default_and_range() -> 
     assert "| unset |" in rows["TRADING_SERVICE_URL"]
     for name, (_, _, told) in RANGES.items():
         assert f"Range: {told}." in rows[name]
+
+
+def test_a_share_of_users_is_none_or_at_least_one_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RL_TRAFFIC_PERCENTAGE", "0.00009")
+    assert "one of the 10,000 buckets" in refusal()
+    for value, share in (("0.0001", "0.0001"), ("-0.0", "0.0")):
+        monkeypatch.setenv("RL_TRAFFIC_PERCENTAGE", value)
+        assert str(read_settings().rl_traffic_percentage) == share

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol
@@ -18,7 +18,9 @@ from trading.errors import (
 )
 from trading.exposure import EXPOSURE_STEP, ExposureRange, derive_action
 from trading.gate import KnownAgent, Limits, Move, judge
+from trading.hold import hold, nothing_to_judge
 from trading.ports import Agents, Assigner, Features, Holdings, Policy, Recorder
+from trading.position_hold import held_arm
 from trading.sizing import capital_of_symbol, decimal_of, exposure_of
 from trading.vocabulary import (
     Advice,
@@ -30,8 +32,6 @@ from trading.vocabulary import (
     MarketView,
     Signal,
 )
-
-HOLD_MODEL = "hold"
 
 # The share of the remaining budget an adviser may use when another one stands behind it.
 BUDGET_SHARE = 0.75
@@ -47,15 +47,9 @@ _FAILURES: tuple[tuple[type[Unavailable], FailureReason], ...] = (
     (NoMarketData, FailureReason.NO_DATA),
 )
 
-# Why an advice is to hold where nobody was asked.
-_NOBODY_ASKED: Mapping[FailureReason | None, str] = {
-    FailureReason.NO_DATA: "no current market data",
-    FailureReason.NO_SIGNAL: "no signal",
-}
-
 
 class Policies(Protocol):
-    """The policies of the RL arm, by what an agent's configuration calls them."""
+    """The policies of the RL arm, by what an agent's configuration, or the arm itself, calls them."""
 
     def of(self, model_type: str | None) -> Policy | None:
         """The policy of a model type, the active one for None. Never waits: None while this process still loads it."""
@@ -118,16 +112,13 @@ class Desk:
         started_s = self._monotonic_s()
         assignment = self._assigner.assign(signal.user_id)
         agent = self._agents.of(signal.user_id)
-        halt = self._holdings.halt()
-        stale = agent is not None and self._agents.age_s(started_s) > AGENT_MAX_AGE_S
-        known = KnownAgent(agent=agent, stale=stale, halt=halt)
+        known = self._known(agent, started_s)
         market = self._view(signal.symbol)
         position = self._position(agent, signal.symbol, market)
-        advisers, failure = self._chain(assignment, agent, signal)
-        if market is None or market.ended or market.stale:
-            advisers, failure = (), FailureReason.NO_DATA
-        elif signal.reading is None:
-            advisers, failure = (), FailureReason.NO_SIGNAL
+        held = self._held_arm(assignment, agent, signal.symbol)
+        advisers, failure = self._chain(held or assignment.arm, assignment.model, agent, signal)
+        if (nobody := nothing_to_judge(market, signal)) is not None:
+            advisers, failure = (), nobody
         advice, served, failure = await self._ask(advisers, failure, signal, position, started_s + budget_s)
         advice, target = clip_advice(advice, self._exposures)
         move = Move(served_arm=served, confidence=advice.confidence, position_exposure=position, target_exposure=target)
@@ -147,10 +138,15 @@ class Desk:
             agent=agent,
             agent_stale=known.stale,
             judged_at_s=judged_at_s,
-            halt=halt,
+            halt=known.halt,
+            held_arm=held,
         )
         self._recorder.record(decision, seconds=self._monotonic_s() - started_s)
         return decision
+
+    def _known(self, agent: Agent | None, now_s: float) -> KnownAgent:
+        stale = agent is not None and self._agents.age_s(now_s) > AGENT_MAX_AGE_S
+        return KnownAgent(agent=agent, stale=stale, halt=self._holdings.halt())
 
     def _position(self, agent: Agent | None, symbol: str, market: MarketView | None) -> float:
         if agent is None or market is None or agent.config.execution is ExecutionMode.OFF:
@@ -162,6 +158,11 @@ class Desk:
         # What has grown beyond its capital is as far as the venue's range goes.
         return self._exposures.clip(exposure_of(held, decimal_of(market.close), capital))
 
+    def _held_arm(self, assignment: Assignment, agent: Agent | None, symbol: str) -> Arm | None:
+        if agent is None or agent.config.execution is ExecutionMode.OFF:
+            return None
+        return held_arm(assignment, self._holdings.opened_by(agent.user_id, symbol, agent.config.execution))
+
     def _view(self, symbol: str) -> MarketView | None:
         try:
             return self._features.view(symbol)
@@ -169,13 +170,11 @@ class Desk:
             return None
 
     def _chain(
-        self, assignment: Assignment, agent: Agent | None, signal: Signal
+        self, arm: Arm, model: str | None, agent: Agent | None, signal: Signal
     ) -> tuple[Iterable[tuple[Arm, Policy]], FailureReason | None]:
-        if assignment.arm is not Arm.RL:
+        if arm is not Arm.RL:
             return self._fallbacks(signal), None
-        # A stopped agent is over: its user is advised as one without, and its model need not stay loaded.
-        named = None if agent is None or agent.state is AgentState.STOPPED else agent.config.model_type
-        policy = self._policies.of(named)
+        policy = self._policies.of(model_asked(model, agent))
         if policy is None:
             return self._fallbacks(signal), FailureReason.MODEL_LOADING
         return chain([(Arm.RL, policy)], self._fallbacks(signal)), None
@@ -206,17 +205,12 @@ class Desk:
         return hold(position, failure), Arm.HOLD, failure
 
 
-def hold(position: float, failure: FailureReason | None) -> Advice:
-    """The advice to keep the position, when nobody can give another; `failure` is that of the decision."""
-    return Advice(
-        model=HOLD_MODEL,
-        version="1",
-        target_exposure=position,
-        scores=(),
-        confidence=None,
-        confidence_reason=ConfidenceReason.UNAVAILABLE,
-        reasoning=_NOBODY_ASKED.get(failure, "no adviser could answer"),
-    )
+def model_asked(model: str | None, agent: Agent | None) -> str | None:
+    """The model type of the policy that is asked: `model`, the one that the arm names, or else that of the agent."""
+    if model is not None or agent is None or agent.state is AgentState.STOPPED:
+        # A stopped agent is over: its user is advised as one without, and its model need not stay loaded.
+        return model
+    return agent.config.model_type
 
 
 def clip_advice(advice: Advice, exposures: ExposureRange) -> tuple[Advice, float]:

@@ -6,12 +6,15 @@ ServiceError
 │   ├── InvalidField
 │   ├── NotFound
 │   ├── IllegalChange
+│   ├── StaleVersion
 │   ├── KeyReused
-│   └── KeyInProgress
+│   ├── KeyInProgress
+│   └── OutcomeDiffers
 ├── Unavailable           wait, or let the next adviser answer
 │   ├── StoreUnavailable
 │   ├── QueueFull
 │   ├── TooManyWait
+│   ├── AnalysisFailed
 │   ├── UpstreamUnavailable
 │   │   ├── UpstreamRefused
 │   │   ├── UpstreamLimited
@@ -73,12 +76,24 @@ class IllegalChange(RequestError):
         self.state = state
 
 
+class StaleVersion(RequestError):
+    """The command was based on what the thing no longer is; `version` is the one it has now."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"it is at version {version} now")
+        self.version = version
+
+
 class KeyReused(RequestError):
     """This idempotency key was used with another request."""
 
 
 class KeyInProgress(RequestError):
     """The first request with this idempotency key is still running."""
+
+
+class OutcomeDiffers(RequestError):
+    """Another outcome was reported of the same decision; the first one stays."""
 
 
 class Unavailable(ServiceError):
@@ -95,6 +110,10 @@ class QueueFull(Unavailable):
 
 class TooManyWait(Unavailable):
     """As many callers wait for results as may wait."""
+
+
+class AnalysisFailed(Unavailable):
+    """An experiment could not be judged now: the analysis failed, or took too long; the message says why."""
 
 
 class UpstreamUnavailable(Unavailable):

@@ -1,6 +1,7 @@
 """Whether a decision may be traded: one pure judgement over a signal, the market, the user's agent and the clock."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from trading.agents import Agent, AgentState, ExecutionMode
 from trading.exposure import EXPOSURE_STEP, increases_risk
@@ -17,8 +18,8 @@ class Limits:
     dead_band: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+# Two are made for every decision, and a NamedTuple is made in half the time of a dataclass.
+class Move(NamedTuple):
     """What is about to be decided: whose answer it is, how sure that is, and from which exposure to which it leads."""
 
     served_arm: Arm
@@ -27,8 +28,7 @@ class Move:
     target_exposure: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownAgent:
+class KnownAgent(NamedTuple):
     """The user's agent as it is known, None without one; `stale` when it is known from too long ago to be relied on.
 
     `halt` is what trading as a whole may do, as far as that is known.

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from trading.agents import Agent, AgentState, ExecutionMode
+from trading.agents import Agent, AgentLimits, AgentState, ExecutionMode
 from trading.boot import Moment
 from trading.ledger import EXACT, Position, unrealized
 from trading.limits import Account, judge_order
 from trading.orders import ZERO, LotRules, Order, OrderRequest, OrderState, Side, client_order_id, new_order
 from trading.sizing import Sized, Sizing, capital_of_symbol, size
-from trading.vocabulary import Action, BlockReason, Decision, Halt
+from trading.vocabulary import Action, Arm, BlockReason, Decision, Halt
 
 MINUTE_S = 60.0
 BPS = Decimal(10_000)
@@ -150,7 +150,7 @@ def _judge(
         realized_today=_realized_today(facts, terms),
         unrealized=_unrealized(facts, price_of),
     )
-    reasons = judge_order(sized, account, agent.config.limits, facts.halt)
+    reasons = judge_order(sized, account, _limits(decision, agent), facts.halt)
     if not reasons and facts.venue_limited:
         reasons = (BlockReason.VENUE_RATE_LIMIT,)
     return reasons or sized
@@ -163,6 +163,15 @@ def _agent_problem(agent: Agent | None, decision: Decision) -> BlockReason | Non
     if agent.state is AgentState.PAUSED:
         return BlockReason.AGENT_PAUSED
     return BlockReason.AGENT_STOPPED if agent.state is AgentState.STOPPED else None
+
+
+def _limits(decision: Decision, agent: Agent) -> AgentLimits:
+    # What an experiment risks on the policy is bounded by its stage; the rule is not on trial.
+    limits, cap = agent.config.limits, decision.assignment.max_notional_usd
+    if cap is None or decision.served_arm is not Arm.RL:
+        return limits
+    most = limits.max_notional_usd
+    return replace(limits, max_notional_usd=cap if most is None else min(cap, most))
 
 
 def _realized_today(facts: Facts, terms: Terms) -> Decimal:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from trading.agents import Agent, ExecutionMode
 from trading.orders import LotRules, OrderRequest, Receipt
-from trading.vocabulary import Advice, Assignment, Bar, Decision, Halt, MarketView, Reading
+from trading.vocabulary import Advice, Arm, Assignment, Bar, Decision, Halt, MarketView, Reading
 
 
 class Market(Protocol):
@@ -90,6 +90,9 @@ class Holdings(Protocol):
 
     def held(self, user_id: str, symbol: str, mode: ExecutionMode) -> Decimal:
         """The position of a user in a symbol, base units; 0 for none. Never waits."""
+
+    def opened_by(self, user_id: str, symbol: str, mode: ExecutionMode) -> Arm | None:
+        """The arm that opened the position of a user in a symbol; None while there is none. Never waits."""
 
     def halt(self) -> Halt:
         """What trading as a whole may do."""

@@ -6,11 +6,13 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from trading.desk import clip_advice
 from trading.exposure import derive_action
 from trading.gate import KnownAgent, Move, judge
+from trading.hold import nothing_to_judge
+from trading.position_hold import held_arm
 from trading.terms import Terms
 from trading.vocabulary import Advice, Arm, Assignment, Decision, FailureReason
 
 # What is made again, in the order in which one follows from another: the first difference is the cause of the rest.
-RECOMPUTED = ("assignment", "failure", "served_arm", "advice", "target_exposure", "action", "blocked_by")
+RECOMPUTED = ("assignment", "held_arm", "failure", "served_arm", "advice", "target_exposure", "action", "blocked_by")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,47 +24,52 @@ class Difference:
     recomputed: object
 
 
-def serving(recorded: Decision, assignment: Assignment) -> tuple[Arm, FailureReason | None]:
-    """Which arm has to have answered, and why not the assigned one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """Which arm has to have answered: the assigned or the held one, unless `failure` says why it could not."""
 
-    That an adviser failed cannot be made again: it is taken as recorded, unless there was no market, or no signal, to
-    advise on.
+    assignment: Assignment
+    held_arm: Arm | None
+    arm: Arm
+    failure: FailureReason | None
+
+
+def serving(recorded: Decision, assignment: Assignment) -> Serving:
+    """Which arm has to have answered a user with this assignment, and why not the one that was asked first.
+
+    Which arm had opened the position, and that an adviser failed, cannot be made again: both are taken as recorded,
+    unless the assignment takes effect at once, or there was no market, or no signal, to advise on.
     """
-    market, failure = recorded.market, recorded.failure
-    if market is None or market.ended or market.stale:
-        return Arm.HOLD, FailureReason.NO_DATA
-    if recorded.signal.reading is None:
-        return Arm.HOLD, FailureReason.NO_SIGNAL
-    if failure is None:
-        return assignment.arm, None
-    return (Arm.HOLD if recorded.served_arm is Arm.HOLD else Arm.FALLBACK), failure
+    held = held_arm(assignment, recorded.held_arm)
+    failure = nothing_to_judge(recorded.market, recorded.signal)
+    if failure is not None:
+        arm = Arm.HOLD
+    elif recorded.failure is None:
+        arm = held or assignment.arm
+    else:
+        arm, failure = (Arm.HOLD if recorded.served_arm is Arm.HOLD else Arm.FALLBACK), recorded.failure
+    return Serving(assignment=assignment, held_arm=held, arm=arm, failure=failure)
 
 
-def recompute(
-    recorded: Decision,
-    terms: Terms,
-    *,
-    assignment: Assignment,
-    advice: Advice,
-    served: tuple[Arm, FailureReason | None],
-) -> Decision:
+def served(recorded: Decision, by: Serving) -> Decision:
+    """The decision with this assignment, and this arm that answered it; all else as recorded."""
+    return replace(recorded, assignment=by.assignment, held_arm=by.held_arm, failure=by.failure, served_arm=by.arm)
+
+
+def recompute(recorded: Decision, terms: Terms, *, by: Serving, advice: Advice) -> Decision:
     """The decision that follows from this advice; signal, market, position, agent and clock are as recorded.
 
-    `served` is what `serving` says; `advice` is as it was given, before the venue's range.
+    `advice` is as the serving arm gave it, before the venue's range.
     """
-    arm, failure = served
     position = recorded.position_exposure
     settled, target = clip_advice(advice, terms.exposures)
-    move = Move(served_arm=arm, confidence=settled.confidence, position_exposure=position, target_exposure=target)
+    move = Move(served_arm=by.arm, confidence=settled.confidence, position_exposure=position, target_exposure=target)
     known = KnownAgent(agent=recorded.agent, stale=recorded.agent_stale, halt=recorded.halt)
     blocked_by = judge(recorded.signal, recorded.market, known, move, terms.limits, wall_s=recorded.judged_at_s)
     return replace(
-        recorded,
+        served(recorded, by),
         action=derive_action(target, position),
         advice=settled,
-        assignment=assignment,
-        served_arm=arm,
-        failure=failure,
         target_exposure=target,
         blocked_by=blocked_by,
     )

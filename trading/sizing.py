@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Context, Decimal, localcontext
 
-from trading.agents import AgentConfig
+from trading.agents import AgentConfig, ExecutionMode
 from trading.orders import ZERO, LotRules, Order, Side
 from trading.vocabulary import BlockReason
 
@@ -52,8 +52,8 @@ class Sized:
 def size(sizing: Sizing) -> Sized | BlockReason:
     """The order that leads to the target, or why there is none.
 
-    That is VENUE_SYMBOL, NO_PRICE, IN_PROGRESS for a purchase while another works, DEAD_BAND or BELOW_MINIMUM. No dead
-    band keeps anybody from going flat, which sells all that is held and not yet being sold: never is more sold.
+    That is VENUE_SYMBOL, NO_PRICE, IN_PROGRESS for a purchase while another order works, DEAD_BAND or BELOW_MINIMUM. No
+    dead band keeps anybody from going flat, which sells all that is held and not yet being sold: never is more sold.
     """
     if sizing.rules is None:
         return BlockReason.VENUE_SYMBOL
@@ -66,7 +66,8 @@ def size(sizing: Sizing) -> Sized | BlockReason:
         small = abs(change) * sizing.price < sizing.dead_band * sizing.capital
         if change == 0 or (small and target != 0):
             return BlockReason.DEAD_BAND
-        if change > 0 and buying > 0:
+        # Sized against a sale that then never leaves, a purchase would end above its target.
+        if change > 0 and (buying > 0 or selling > 0):
             return BlockReason.IN_PROGRESS
         sellable = max(sizing.held - selling, ZERO)
         wanted = change if change > 0 else min(-change, sellable)
@@ -111,7 +112,18 @@ def decimal_of(amount: float) -> Decimal:
     return Decimal(repr(amount))
 
 
+def capital_of(config: AgentConfig) -> Decimal:
+    """What an agent trades with, USD: over all its symbols."""
+    return PAPER_CAPITAL_USD if config.capital_usd is None else decimal_of(config.capital_usd)
+
+
+def allotted_usd(config: AgentConfig) -> float | None:
+    """What the profit of an agent is a share of, USD; None of a live one that named no capital."""
+    if config.capital_usd is None and config.execution is ExecutionMode.LIVE:
+        return None
+    return float(capital_of(config))
+
+
 def capital_of_symbol(config: AgentConfig, symbols: int) -> Decimal:
     """What an agent trades one symbol with, USD: its capital split over its symbols, or over the market's `symbols`."""
-    capital = PAPER_CAPITAL_USD if config.capital_usd is None else decimal_of(config.capital_usd)
-    return _DOWN.divide(capital, Decimal(len(config.symbols) or max(symbols, 1)))
+    return _DOWN.divide(capital_of(config), Decimal(len(config.symbols) or max(symbols, 1)))

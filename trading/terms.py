@@ -8,16 +8,9 @@ from trading.gate import Limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a desk decided by: its limits, the venue's exposures, the rule's BUY, and the experiment that gave the arm.
-
-    `fallback_exposure` and `experiment_rl_share` are shares, 0..1.
-    """
+    """What a desk decided by: its limits, the venue's exposures, and the rule's BUY as a share of the capital, 0..1."""
 
     limits: Limits
     exposures: ExposureRange
     fallback_exposure: float
-    experiment_key: str
-    experiment_salt: str
-    experiment_enabled: bool
-    experiment_rl_share: float
     service_version: str

@@ -84,11 +84,18 @@ class AssignmentReason(StrEnum):
 
     HASH = "hash"
     OUTSIDE = "outside"
+    HOLDOUT = "holdout"
+    OVERRIDE = "override"
+    POSITION_HOLD = "position_hold"
+    PAUSED = "paused"
+    ROLLED_BACK = "rolled_back"
+    KILLED = "killed"
     DISABLED = "disabled"
+    UNKNOWN = "unknown"
 
 
 class FailureReason(StrEnum):
-    """Why the assigned arm did not answer. A closed list: it is part of the wire."""
+    """Why the arm that was asked first did not answer. A closed list: it is part of the wire."""
 
     POLICY_TIMEOUT = "policy_timeout"
     POLICY_ERROR = "policy_error"
@@ -163,7 +170,8 @@ class Advice:
     members' votes) are None for a single policy. `cached`: given before, for the very same question.
     `digest` is that of the bundle that answered, `observations` its raw observations by schema digest as little-endian
     float64 bytes: with them the advice can be recomputed. Both are None for the rule and for HOLD. `thresholds` are
-    those the rule compared with, None for all others.
+    those the rule compared with, None for all others. `keeps`: it is to keep what is held, whatever that is, and
+    `target_exposure` is the position that was told; None where that was not written down.
     """
 
     model: str
@@ -179,6 +187,7 @@ class Advice:
     digest: str | None = None
     observations: Mapping[str, bytes] | None = None
     thresholds: ThresholdsInForce | None = None
+    keeps: bool | None = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,12 +214,23 @@ class MarketView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Which arm an experiment gives a user, and why. `stage` is off, ramp, rollout or promoted."""
+    """Which arm an experiment gives a user, and why. `stage` is off, ramp, rollout or promoted.
+
+    `version` is that of the experiment's log, `run` counts its starts. `propensity` (0..1) is the chance of this arm
+    among the users who are compared at this share, given that this user is one; None for everybody else. `model` is the
+    bundle that the policy's arm names, whoever the assigned one is, None for the agent's own. `max_notional_usd` caps
+    an order of the policy, None caps nothing.
+    """
 
     experiment: str
+    version: int
+    run: int
     arm: Arm
     reason: AssignmentReason
     stage: str
+    propensity: float | None = None
+    model: str | None = None
+    max_notional_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +238,9 @@ class Decision:
     """What we answer to one signal.
 
     The action leads from `position_exposure` to `target_exposure`: what was advised, within what the venue can hold.
+    `held_arm` is the arm that opened the position and is therefore asked instead of the assigned one until it is flat;
+    None when the assigned one is asked. `failure` is why the arm that was asked first did not answer.
+
     `agent` is the user's agent as it was known then, None for a user without one; `agent_stale` when that was known
     from too long ago. `judged_at_s` is the wall time (Unix seconds) by which the signal's age was judged. `halt` is
     what trading as a whole was known to be allowed. What the gate let through may still get no order: `refused_by` says
@@ -241,6 +264,7 @@ class Decision:
     halt: Halt
     refused_by: tuple[BlockReason, ...] = ()
     client_order_id: str | None = None
+    held_arm: Arm | None = None
 
     @property
     def clipped(self) -> bool:
@@ -253,8 +277,15 @@ class Decision:
         return self.action is not Action.HOLD and not self.blocked_by and not self.refused_by
 
     @property
+    def serving_reason(self) -> AssignmentReason | FailureReason:
+        """Why the served arm answered: the failure of the arm asked first, or why that one was asked."""
+        if self.failure is not None:
+            return self.failure
+        return self.assignment.reason if self.held_arm is None else AssignmentReason.POSITION_HOLD
+
+    @property
     def fallback_used(self) -> bool:
-        """True when the rule answered, whether by assignment or after a failure."""
+        """True when the rule answered: by assignment, for a position it opened, or after a failure."""
         return self.served_arm is Arm.FALLBACK
 
 

@@ -1,11 +1,13 @@
-"""The operator's commands: python -m wiring doctor, models, register, activate, restart-market, replay, settings."""
+"""The operator's commands: python -m wiring doctor, models, register, activate, restart-market, replay, settings; and
+evaluate, report, power, aa and performance, see analyses.py."""
 
 import argparse
 import sys
 
 from rl_models.shelf import SHIPPED_BUNDLES
 from settings import Settings, read_settings, settings_table
-from trading.errors import OperatorNeeded
+from trading.errors import NotFound, OperatorNeeded
+from wiring.analyses import add_analyses
 from wiring.doctor import examine
 from wiring.markets import restart_market
 from wiring.models import activate, find_models, register_shipped
@@ -17,7 +19,7 @@ def main() -> int:
     arguments = _arguments()
     try:
         return int(arguments.run(arguments))
-    except (OperatorNeeded, ValueError, OSError) as error:
+    except (OperatorNeeded, NotFound, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -39,6 +41,7 @@ def _arguments() -> argparse.Namespace:
     again = commands.add_parser("replay", help="recompute a past decision: 0 equal, 1 different, 2 it cannot be said")
     again.add_argument("decision_id", help="its request_id")
     again.set_defaults(run=_replay)
+    add_analyses(commands)
     commands.add_parser("settings", help="print the table of settings").set_defaults(run=_settings)
     return parser.parse_args()
 
@@ -74,7 +77,7 @@ def _activate(arguments: argparse.Namespace) -> int:
 
 def _restart_market(_: argparse.Namespace) -> int:
     if restart_market(read_settings()):
-        print("the market begins anew with the next start of the service")
+        print("the market begins anew with the next start of the service; the experiment in force is rolled back then")
     else:
         print("this market has no clock to forget")
     return 0

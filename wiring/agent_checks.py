@@ -7,7 +7,8 @@ from enum import StrEnum
 from rl_models.answers import calibrated_symbols
 from rl_models.manifest import Manifest
 from rl_models.shelf import Shelf
-from schemas import WarningView, spell_timeframe
+from schemas.agents import WarningView
+from schemas.words import spell_timeframe
 from trading.agents import ENSEMBLE, AgentConfig, ExecutionMode
 from trading.errors import BundleRefused, InvalidField
 from trading.ports import Market
@@ -60,6 +61,13 @@ class AgentChecks:
             _check_live(config, manifest)
         return [*self._warnings(config, manifest), *await self._session_warnings(user_id, config)]
 
+    async def check_arm(self, model: str, active: Model) -> None:
+        """Raises InvalidField for a model that no arm of an experiment can name here."""
+        manifest = await self._manifest(model, active, field="model")
+        if self._mode is ExecutionMode.LIVE:
+            # The arm's model trades for live agents too, whatever theirs is.
+            _check_calibrated(manifest, field="model")
+
     def _check_market(self, config: AgentConfig) -> None:
         market = self._market
         unknown = sorted(set(config.symbols) - set(market.symbols()))
@@ -68,7 +76,7 @@ class AgentChecks:
         if config.timeframe_s != market.timeframe_s:
             raise InvalidField("config.timeframe", f"this market has bars of {spell_timeframe(market.timeframe_s)}")
 
-    async def _manifest(self, name: str, active: Model) -> Manifest:
+    async def _manifest(self, name: str, active: Model, *, field: str = "config.model_type") -> Manifest:
         if name == ENSEMBLE and active.is_ensemble:
             return active.manifest
         try:
@@ -77,10 +85,10 @@ class AgentChecks:
             manifest = select_model(shelf, name, active).manifest
         except BundleRefused:
             # What it says is for the operator: it names folders.
-            raise InvalidField("config.model_type", "no such model here") from None
+            raise InvalidField(field, "no such model here") from None
         if manifest.timeframe_s != self._market.timeframe_s:
             length = spell_timeframe(manifest.timeframe_s)
-            raise InvalidField("config.model_type", f"{_tag(manifest)} decides on bars of {length}")
+            raise InvalidField(field, f"{_tag(manifest)} decides on bars of {length}")
         return manifest
 
     def _warnings(self, config: AgentConfig, manifest: Manifest) -> Iterator[WarningView]:
@@ -120,8 +128,12 @@ class AgentChecks:
 def _check_live(config: AgentConfig, manifest: Manifest) -> None:
     if config.capital_usd is None:
         raise InvalidField("config.capital_usd", "needed for live execution")
+    _check_calibrated(manifest, field="config.model_type")
+
+
+def _check_calibrated(manifest: Manifest, *, field: str) -> None:
     if manifest.calibration is None or not manifest.calibration.informative:
-        raise InvalidField("config.model_type", f"{_tag(manifest)} is not calibrated, as live execution needs it")
+        raise InvalidField(field, f"{_tag(manifest)} is not calibrated, as live execution needs it")
 
 
 def _tag(manifest: Manifest) -> str:

@@ -12,7 +12,7 @@ from adapters.store.closing import Stopping, close_positions_of
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store, Work
 from adapters.store.order_lists import in_flight
-from schemas import (
+from schemas.agents import (
     AgentControlled,
     AgentModelView,
     AgentsPage,
@@ -20,9 +20,9 @@ from schemas import (
     AgentView,
     ClosingView,
     WarningView,
-    iso_time,
     to_summary,
 )
+from schemas.words import iso_time
 from trading import agents
 from trading.agents import ENSEMBLE, Agent, AgentCommand, AgentConfig, AgentState, StartResult
 from trading.closing import Closing

@@ -10,7 +10,7 @@ from adapters.store.engine import Store, Work
 from adapters.store.snapshot import SnapshotReader
 from adapters.store.versions import wait_for_turn
 from adapters.upstream.breakers import Breakers
-from schemas import BreakersHeld
+from schemas.breakers import BreakersHeld
 from trading.breaker import BreakerStatus
 
 # The choice that names them, as a JSON list of SERVICE/ROUTE.

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy
 import onnxruntime
 
-from ab.assignment import Experiment
 from adapters.store.terms import Circumstances
 from settings import Settings
 from trading.exposure import SPOT
@@ -14,9 +13,7 @@ from trading.gate import Limits
 from trading.terms import Terms
 
 
-def circumstances(
-    settings: Settings, experiment: Experiment, *, market_source: str, service_version: str
-) -> Circumstances:
+def circumstances(settings: Settings, *, market_source: str, service_version: str) -> Circumstances:
     """The terms of every decision of a worker with these settings; its desk takes limits and exposures from them."""
     terms = Terms(
         limits=Limits(
@@ -26,10 +23,6 @@ def circumstances(
         ),
         exposures=SPOT,
         fallback_exposure=settings.fallback_exposure,
-        experiment_key=experiment.key,
-        experiment_salt=experiment.salt,
-        experiment_enabled=experiment.enabled,
-        experiment_rl_share=experiment.rl_share,
         service_version=service_version,
     )
     return Circumstances(terms=terms, market_source=market_source, libraries=libraries())

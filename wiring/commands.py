@@ -5,7 +5,8 @@ from contextlib import suppress
 from pydantic_core import to_json
 
 from adapters.store.snapshot import SnapshotReader
-from schemas import AgentControlParams, AgentStartParams, to_config
+from schemas.agent_configs import to_config
+from schemas.agents import AgentControlParams, AgentStartParams
 from trading.errors import StoreUnavailable
 from trading.ports import Market
 from wiring.agent_checks import AgentChecks

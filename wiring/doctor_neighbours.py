@@ -15,7 +15,7 @@ from adapters.upstream.breakers import Breakers
 from adapters.upstream.client import Upstream
 from adapters.upstream.tokens import SETTING as SECRET_FILE
 from adapters.upstream.tokens import Tokens, read_secret
-from schemas import iso_time
+from schemas.words import iso_time
 from settings import AggregatorVersion, MarketSource, Settings, TradingVersion
 from trading.agents import ExecutionMode
 from trading.errors import InvalidSetting, OperatorNeeded, UpstreamRefused, UpstreamUnavailable

@@ -1,11 +1,13 @@
 """What the TradingEngine is told of a symbol: the active policy's view, of no user and without an order."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from schemas import EngineSignal, EngineSignalParams, iso_time
+from adapters.symbols import understand
+from schemas.engine_signal import EngineSignal, EngineSignalParams
+from schemas.words import iso_time
 from trading.errors import NoMarketData, PolicyFailed, Unavailable, UnknownSymbol
 from trading.exposure import EXPOSURE_STEP
 from trading.ports import Features, Policy
@@ -24,12 +26,12 @@ class Signals(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
-    """What the answer is made from. `symbol_of` reads another spelling of a symbol, None for one it does not know."""
+    """What the answer is made from. `symbols` are those of the market."""
 
     features: Features
     signals: Signals
     policy: Callable[[], Policy | None]
-    symbol_of: Callable[[str], str | None]
+    symbols: Callable[[], Collection[str]]
     halt: Callable[[], Halt]
 
 
@@ -45,10 +47,8 @@ class EngineSignals:
         HOLD for neither, for both, and whenever its confidence is not known: the engine reads none as 0.5. Raises
         UnknownSymbol.
         """
-        given, views = params["symbol"], self._views
-        symbol = views.symbol_of(given)
-        if symbol is None:
-            raise UnknownSymbol(given)
+        views = self._views
+        symbol = _listed(params["symbol"], views.symbols())
         try:
             view = views.features.view(symbol)
         except NoMarketData:
@@ -65,6 +65,13 @@ class EngineSignals:
         except (Unavailable, TimeoutError) as error:
             return _hold("the policy failed" if isinstance(error, PolicyFailed) else "the policy has no view now", view)
         return _view(flat, full, view)
+
+
+def _listed(given: str, symbols: Collection[str]) -> str:
+    symbol = given if given in symbols else understand(given)
+    if symbol is None or symbol not in symbols:
+        raise UnknownSymbol(given)
+    return symbol
 
 
 def _view(flat: Advice, full: Advice, view: MarketView) -> EngineSignal:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -12,9 +13,12 @@ from adapters.store.decisions import Record
 from adapters.store.engine import Store
 from adapters.store.records import decision_from
 from adapters.store.terms import circumstances_from, read_feature_names, read_terms
-from schemas import from_config, iso_time, to_answer
+from schemas.agent_configs import from_config
+from schemas.decisions import to_answer
+from schemas.words import iso_time
 from trading.errors import NotFound, StoreRefused
 from trading.vocabulary import Decision, Signal, Wanted
+from wiring.afterwards import show_afterwards
 
 log = logging.getLogger("rl_service.journal")
 
@@ -44,7 +48,7 @@ class JournalPages:
             "features": await self._features(decision),
             "agent_config": None if decision.agent is None else from_config(decision.agent.config),
             "decided_by": None if terms is None else circumstances_from(terms),
-            "outcome": None,
+            **await self._store.read(partial(show_afterwards, decision=decision)),
         }
 
     async def decisions(self, wanted: Wanted, *, before: int | None, limit: int) -> Mapping[str, object]:

@@ -15,8 +15,11 @@ from adapters.upstream.breakers import Breakers
 from trading.agents import AgentState
 from wiring.acting import Acting
 from wiring.bar_poller import BarPoller
+from wiring.floor import Floor
+from wiring.neighbours import Neighbours
 from wiring.once import Once
 from wiring.reconciler import Unresolved
+from wiring.shadows import Shadows
 from wiring.speed import OpenBus
 from wiring.threshold_poller import ThresholdPoller
 from wiring.threshold_samples import ThresholdSamples
@@ -57,7 +60,21 @@ class Observed:
     bus: OpenBus
     once: Once
     door: Callable[[], DoorCounts]
+    shadows: Shadows
     trading: Trading
+
+
+def trading_of(floor: Floor, acting: Acting, neighbours: Neighbours) -> Trading:
+    """What trades in one worker."""
+    return Trading(
+        waiting_for=floor.waiting_for,
+        unresolved=lambda: floor.reconciler.unresolved,
+        acting=acting,
+        breakers=neighbours.breakers,
+        bars=lambda: neighbours.bars,
+        thresholds=lambda: neighbours.poller,
+        samples=lambda: neighbours.samples,
+    )
 
 
 class Observation:
@@ -97,6 +114,7 @@ class Observation:
                 jobs=self.depth,
                 agents={state: seen.known.count(state) for state in AgentState},
                 refused_totals=door.refused,
+                shadows_totals=seen.shadows.totals,
                 trading=self._look(seen.trading),
             )
         )

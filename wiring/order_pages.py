@@ -7,19 +7,9 @@ from adapters.store.engine import Store
 from adapters.store.ledger import ArmProfit, Holding, arm_profits, holdings
 from adapters.store.order_lists import find_order, list_orders
 from adapters.store.orders import Outcome, resolve
-from schemas import (
-    OrderEventView,
-    OrderHistory,
-    OrdersPage,
-    OrderView,
-    PositionsView,
-    PositionView,
-    ProfitView,
-    ResolveRequest,
-    iso_time,
-    spell_amount,
-    to_order_view,
-)
+from schemas.orders import OrderEventView, OrderHistory, OrdersPage, OrderView, ResolveRequest, to_order_view
+from schemas.positions import PositionsView, PositionView, ProfitView
+from schemas.words import iso_time, spell_amount
 from trading.boot import Clock
 from trading.errors import InvalidField, NotFound, OutcomeUnknown
 from trading.ledger import EXACT, unrealized

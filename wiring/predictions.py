@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic_core import to_json
 
@@ -12,15 +11,8 @@ from adapters.store.answers import PREDICT_ASYNC
 from adapters.store.engine import Work
 from adapters.store.journal import Journal
 from adapters.store.journal_rows import Entry
-from schemas import (
-    MarketSourceView,
-    PredictParams,
-    PredictRequest,
-    PredictResponse,
-    to_params,
-    to_response,
-    to_signal,
-)
+from schemas.decisions import MarketSourceView, PredictResponse, to_response
+from schemas.predictions import PredictParams, PredictRequest, to_params, to_signal
 from trading.desk import Desk
 from trading.errors import InvalidField, NoMarketData
 from trading.intents import trades
@@ -49,8 +41,7 @@ class Orders(Protocol):
         """The same for any decision, in a transaction that `along` begins. Raises StoreUnavailable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
+class _Made(NamedTuple):
     # `kept`: the decision is on its way to the journal already.
     decision: Decision
     answer: PredictResponse
@@ -157,6 +148,7 @@ class Predictions:
         """
         started_s = time.perf_counter()
         decision = await self._desk.decide(signal, request_id=decision_id, budget_s=self._timeout_s)
+        self._offer(decision)
         decision = await self._orders.keep(decision, budget_s=self._timeout_s, along=along)
         self.announce(decision, to_response(decision, self._market, elapsed_s=time.perf_counter() - started_s))
         return decision

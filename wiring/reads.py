@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from schemas import ResolveRequest
+from schemas.orders import ResolveRequest
 from trading.agents import AgentState
 from trading.orders import WantedOrders
 from trading.vocabulary import Wanted
@@ -14,6 +14,9 @@ class Reads:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self.experiments = worker.trials.experiments
+        self.analyses = worker.trials.judging.results
+        self.models = worker.trials.judging.models
 
     async def result(self, request_id: str, *, timeout_s: float) -> tuple[bytes, bool]:
         """See Reads."""

@@ -8,20 +8,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ab.assignment import Experiment
+from ab.assignment import Split
+from ab.state import ExperimentState
+from adapters.store.engine import Location
+from adapters.store.experiments import event_documents
 from adapters.store.records import decision_from, read_row, to_row
 from adapters.store.terms import Circumstances, circumstances_from, read_terms
 from rl_models.answers import where_calibrated
 from rl_models.rule import FallbackRule
 from rl_models.shelf import Shelf
 from settings import Settings
-from trading.desk import hold
 from trading.errors import BundleRefused, NotFound, ServiceError, StoreRefused, Unavailable
-from trading.replay import Difference, first_difference, recompute, serving
-from trading.terms import Terms
+from trading.hold import hold
+from trading.replay import Difference, first_difference, recompute, served, serving
 from trading.thresholds import DEFAULT_THRESHOLDS
 from trading.vocabulary import Advice, Arm, Assignment, Decision
 from wiring.circumstances import libraries
+from wiring.experiment_log import state_after
 from wiring.models import find_models
 from wiring.stores import ask, find_store
 
@@ -30,11 +33,15 @@ EQUAL, DIFFERENT, UNKNOWN = 0, 1, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journalled:
-    """A decision as it is kept: the columns of its row, itself, and what it was decided by."""
+    """A decision as it is kept: the columns of its row, itself, and what it was decided by.
+
+    `experiment` is as it was then, None where the decision was made by no log.
+    """
 
     columns: dict[str, object]
     decision: Decision
     circumstances: Circumstances
+    experiment: ExperimentState | None
 
 
 def replay(settings: Settings, request_id: str) -> int:
@@ -59,26 +66,29 @@ def read_journalled(settings: Settings, request_id: str) -> Journalled:
     terms = ask(store, read_terms(str(columns["terms"])))
     if terms is None:
         raise StoreRefused(f"the store has no terms {columns['terms']}")
+    decision = decision_from(_parse(columns.pop("document")))
     return Journalled(
-        decision=decision_from(_parse(columns.pop("document"))),
+        decision=decision,
         circumstances=circumstances_from(terms),
         columns=columns,
+        experiment=_experiment_then(store, decision.assignment),
     )
 
 
 def compare(journalled: Journalled, shelf: Shelf) -> Difference | None:
     """The first field that comes out differently. Raises BundleRefused when the bundle is not on this shelf."""
     recorded, terms = journalled.decision, journalled.circumstances.terms
-    assignment = _assign(recorded, terms)
-    arm, failure = served = serving(recorded, assignment)
-    earlier = first_difference(recorded, replace(recorded, assignment=assignment, failure=failure, served_arm=arm))
+    by = serving(recorded, _assign(journalled))
+    earlier = first_difference(recorded, served(recorded, by))
     if earlier is not None:
         return earlier  # another arm would answer: its advice was never given
     try:
-        advice = _advise(recorded, arm, journalled.circumstances, shelf)
+        advice = _advise(recorded, by.arm, journalled.circumstances, shelf)
     except Unavailable as error:
         return Difference(field="advice", recorded=recorded.advice, recomputed=f"{type(error).__name__}: {error}")
-    recomputed = recompute(recorded, terms, assignment=assignment, advice=advice, served=served)
+    if recorded.advice.keeps is None:
+        advice = replace(advice, keeps=None)  # before version 3 nobody wrote it down
+    recomputed = recompute(recorded, terms, by=by, advice=advice)
     return first_difference(recorded, recomputed) or _difference_of_columns(journalled.columns, recomputed)
 
 
@@ -95,8 +105,12 @@ def report(journalled: Journalled, difference: Difference | None) -> Sequence[st
     taken = ["signal", "market", "position", "agent", "time"]
     if recorded.served_arm is Arm.RL:
         taken += ["the observation", "which bundle was active"]
+    if journalled.experiment is None:
+        taken.append("the assignment, which names no log of its experiment")
+    if recorded.held_arm is not None:
+        taken.append(f"which arm had opened the position ({recorded.held_arm})")
     if recorded.failure is not None:
-        taken.append(f"that the assigned arm failed ({recorded.failure})")
+        taken.append(f"that the arm asked first failed ({recorded.failure})")
     lines.append(f"taken as recorded: {', '.join(taken)}")
     if then != libraries():
         lines.append(f"computed then with {then}; now with {libraries()}: the last bits of floats may differ")
@@ -110,14 +124,20 @@ def _parse(text: object) -> object:
         raise StoreRefused(f"the document of a decision is no JSON: {error}") from error
 
 
-def _assign(recorded: Decision, terms: Terms) -> Assignment:
-    experiment = Experiment(
-        key=terms.experiment_key,
-        salt=terms.experiment_salt,
-        enabled=terms.experiment_enabled,
-        rl_share=terms.experiment_rl_share,
-    )
-    return experiment.assign(recorded.signal.user_id)
+def _experiment_then(store: Location, given: Assignment) -> ExperimentState | None:
+    if given.version == 0:
+        return None
+    texts = ask(store, event_documents(given.experiment, given.version)) or ()
+    if len(texts) != given.version:
+        raise StoreRefused(f"the log of {given.experiment} has {len(texts)} of the first {given.version} events")
+    return state_after(texts)
+
+
+def _assign(journalled: Journalled) -> Assignment:
+    given = journalled.decision
+    if journalled.experiment is None:
+        return given.assignment
+    return Split(journalled.experiment).assign(given.signal.user_id)
 
 
 def _advise(recorded: Decision, arm: Arm, circumstances: Circumstances, shelf: Shelf) -> Advice:

@@ -1,7 +1,7 @@
 """The runners as the worker calls them when they are processes of their own, and what those processes answer."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 from adapters.store.reading import read_value
@@ -15,9 +15,18 @@ from trading.ports import Policy
 from trading.thresholds import ThresholdsInForce
 from trading.vocabulary import Action, Advice, Reading
 from wiring.on_demand import ModelsOnDemand
+from wiring.policies import PolicyCall
 
 # FallbackModel.advise of the runner process: reading, exposure, thresholds.
 RuleCall: TypeAlias = Callable[[dict[str, Any], float, dict[str, Any]], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerCalls:
+    """How to reach the runners when they are processes of their own."""
+
+    policy: PolicyCall
+    rule: RuleCall
 
 
 def open_rule(settings: Settings) -> FallbackRule:

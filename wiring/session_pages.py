@@ -8,15 +8,14 @@ from enum import StrEnum
 from typing import TypeVar
 
 from adapters.trading_service.sessions import HeldPosition, Performance, Sessions, SessionStatus
-from schemas import (
+from schemas.sessions import (
     SessionPageView,
     SessionPart,
     SessionPerformanceView,
     SessionPositionView,
     SessionStatusView,
-    iso_time,
-    spell_amount,
 )
+from schemas.words import iso_time, spell_amount
 from trading.boot import Moment
 from trading.errors import NotFound, NotSent, UpstreamLimited, UpstreamRefused, UpstreamUnavailable
 from wiring.trading_sessions import Asking, TradingSessions

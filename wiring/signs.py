@@ -23,6 +23,7 @@ def impaired(worker: Worker) -> list[str]:
         "market_data": worker.neighbours.misses_bars()
         or (isinstance(worker.market, LiveMarket) and worker.market.stale()),
         "upstreams": worker.neighbours.troubled(),
+        "experiment": worker.trials.split.problem is not None or worker.trials.failing() is not None,
         "trading_halted": worker.known.halt() is not Halt.OPEN,
     }
     return [name for name, seen in signs.items() if seen]

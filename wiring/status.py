@@ -5,9 +5,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from schemas import iso_time
+from ab.assignment import stage_of
+from schemas.words import iso_time
 from trading.agents import AgentState
+from wiring.evaluator import show_evaluation
+from wiring.experiment_views import show_environment
 from wiring.observation import agreements_totals, thresholds_totals
+from wiring.split_in_force import DEFAULT_EXPERIMENT
 from wiring.version import VERSION
 from wiring.worker import Worker
 
@@ -26,6 +30,7 @@ def reports(worker: Worker) -> Mapping[str, Callable[[], object]]:
         "model": lambda: _model(worker),
         "market": lambda: _market(worker),
         "experiment": lambda: _experiment(worker),
+        "evaluation": lambda: _evaluation(worker),
         "execution_mode": lambda: worker.settings.execution_mode,
         "trading": lambda: _trading(worker),
         "upstreams": lambda: [asdict(state) for state in worker.neighbours.breakers.states()],
@@ -104,11 +109,26 @@ def _market(worker: Worker) -> dict[str, object]:
     }
 
 
-def _experiment(worker: Worker) -> dict[str, object]:
-    experiment = worker.experiment
+def _experiment(worker: Worker) -> dict[str, object] | None:
+    key, split = worker.known.in_force(), worker.trials.split
+    if key is None:
+        return None
+    state, default = split.states.get(key), split.states.get(DEFAULT_EXPERIMENT)
     return {
-        "key": experiment.key,
-        "enabled": experiment.enabled,
-        "rl_traffic_percentage": experiment.rl_share,
-        "stage": experiment.stage,
+        "key": key,
+        "phase": None if state is None else state.phase,
+        "enabled": None if state is None else state.enabled,
+        "rl_traffic_percentage": None if state is None else state.share,
+        "stage": None if state is None else stage_of(state),
+        "version": None if state is None else state.version,
+        "environment_differs": None if default is None else show_environment(default, worker.settings)["differs"],
+        "problem": split.problem,
     }
+
+
+def _evaluation(worker: Worker) -> Mapping[str, object] | None:
+    state = worker.trials.split.state
+    if state is None:
+        return None
+    findings = worker.trials.findings
+    return show_evaluation(findings.last(state.plan.key), findings.failing(state))

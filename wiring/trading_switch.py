@@ -13,7 +13,8 @@ from adapters.store.order_lists import in_flight
 from adapters.store.order_rows import note_event
 from adapters.store.snapshot import SnapshotReader
 from adapters.store.versions import wait_for_turn
-from schemas import TradingSwitched, iso_time
+from schemas.trading_switch import TradingSwitched
+from schemas.words import iso_time
 from trading.boot import Clock
 from trading.errors import StoreUnavailable
 from trading.vocabulary import Halt

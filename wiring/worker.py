@@ -20,16 +20,16 @@ from adapters.store.snapshot import SnapshotReader
 from adapters.store.spool import Spool
 from adapters.store.terms import save_terms, terms_document
 from adapters.store.thresholds import ThresholdReader
-from adapters.symbols import understand
 from rl_models.live import LiveFeatures
 from rl_models.live_signals import LiveSignals
 from rl_models.rule import FallbackRule, Rules
-from schemas import MarketSourceView
+from schemas.decisions import MarketSourceView
 from settings import Settings
 from trading.desk import Advisers, Desk
 from trading.jobs import Problem
 from trading.ports import Market
 from trading.thresholds import NO_THRESHOLDS, ThresholdSource
+from trading.vocabulary import Decision
 from wiring.acting import Acting, Scene
 from wiring.agent_checks import AgentChecks
 from wiring.agents import AgentDesk
@@ -39,7 +39,6 @@ from wiring.circumstances import circumstances
 from wiring.commands import AgentCommands
 from wiring.drain import end_this_process
 from wiring.engine_signal import EngineSignals, Views
-from wiring.experiment import open_experiment
 from wiring.feed import Feed
 from wiring.floor import Floor
 from wiring.job_runner import Surroundings
@@ -50,15 +49,16 @@ from wiring.markets import Plan, begin_market, plan_market
 from wiring.model_watch import follow, write_feature_names
 from wiring.models import find_models, follow_models, require_timeframe
 from wiring.neighbours import Around, Neighbours
-from wiring.observation import COUNT_S, OBSERVE_S, DoorCounts, Observation, Observed, Trading
+from wiring.observation import COUNT_S, OBSERVE_S, DoorCounts, Observation, Observed, trading_of
 from wiring.once import Once
-from wiring.policies import PolicyCall, PolicyProcess, ServedPolicies
+from wiring.policies import PolicyProcess, ServedPolicies
 from wiring.predictions import Predictions
 from wiring.queue import Queue
-from wiring.runners import RuleCall, UserRules
+from wiring.runners import RunnerCalls, UserRules
 from wiring.session_pages import SessionPages
 from wiring.speed import OpenCache, open_bus
 from wiring.stores import find_store
+from wiring.trials import Trials
 from wiring.upkeep import sweep_old
 from wiring.version import VERSION
 
@@ -71,14 +71,6 @@ POLLS_A_PLACE = 10
 MARKET_FEED = "market_feed"
 # Below DATA_DIR.
 SPOOL = "spool"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerCalls:
-    """How to reach the runners when they are processes of their own."""
-
-    policy: PolicyCall
-    rule: RuleCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +94,6 @@ class Worker:
         end: Callable[[], None] = end_this_process,
     ) -> None:
         self.settings = settings
-        self.experiment = open_experiment(settings)
         self.metrics = Metrics()
         self.store = Store(find_store(settings))
         self.known = SnapshotReader(self.store)
@@ -207,6 +198,16 @@ class Worker:
         self.market: Market = await begin_market(plan, self.store)
         if isinstance(self.market, LiveMarket):
             await self.market.refresh()
+        self.trials = Trials(
+            self.settings,
+            self.store,
+            self.known,
+            self.market,
+            check_model=lambda model: self.checks.check_arm(model, self.models.current),
+            timings=self.metrics,
+            now=self._clock,
+        )
+        await self.trials.experiments.ensure_default()
         self._secret = await self.store.write(secret("decision_ids"))
         self._bus_secret = await self.store.write(secret("bus"))
 
@@ -215,7 +216,7 @@ class Worker:
             follow_models,
             self.settings,
             wanted=self._wanted_model,
-            agents_models=self.known.model_types,
+            agents_models=self._named_models,
             answers_here=self._calls is None,
         )
         self.models.require(lambda model: require_timeframe(model, self.market))
@@ -224,28 +225,32 @@ class Worker:
     def _wanted_model(self) -> str:
         return active_model_from(self.known.choice(ACTIVE_MODEL)) or self.settings.rl_model
 
+    def _named_models(self) -> frozenset[str]:
+        model = self.trials.split.model
+        return self.known.model_types() | (frozenset() if model is None else {model})
+
     def _open_desk(self) -> None:
         settings, calls = self.settings, self._calls
         self.live = LiveFeatures(self.market, self.models.current.networks)
         self.feed = Feed(self.market, self.live)
         process = None if calls is None else PolicyProcess(call=calls.policy, cache=self.cache.advice)
         self.policies = ServedPolicies(self.live, self.models, process)
-        self.circumstances = circumstances(
-            settings, self.experiment, market_source=self.market.source, service_version=VERSION
-        )
+        self.circumstances = circumstances(settings, market_source=self.market.source, service_version=VERSION)
         self._terms, self._terms_text = terms_document(self.circumstances)
         rules = UserRules(Rules(self._rule, self._threshold_source()), None if calls is None else calls.rule)
+        advisers = Advisers(rl=self.policies, fallback=rules)
         self.desk = Desk(
             features=self.live,
-            assigner=self.experiment,
+            assigner=self.trials.split,
             agents=self.known,
             holdings=self.known,
             symbols=lambda: len(self.market.symbols()),
-            advisers=Advisers(rl=self.policies, fallback=rules),
+            advisers=advisers,
             recorder=self.metrics,
             limits=self.circumstances.terms.limits,
             exposures=self.circumstances.terms.exposures,
         )
+        self.trials.open_shadows(self.live, advisers, self.circumstances.terms.exposures)
         self.journal = Journal(
             self.store,
             Spool(settings.data_dir / SPOOL),
@@ -268,7 +273,7 @@ class Worker:
             self.journal,
             self.floor.desk,
             self.bus,
-            offer=self.neighbours.offer,
+            offer=self._offer,
             market=market,
             timeout_s=settings.prediction_timeout_seconds,
         )
@@ -302,6 +307,7 @@ class Worker:
         self.agents = AgentDesk(self.store, self.known, self.models, self.checks, self.floor.closer)
         self.commands = AgentCommands(self.agents, self.checks, self.market, self.known, self.once)
         self.pages = JournalPages(self.store)
+        self._life.at_end(self.trials.judging.stop)
         self._open_acting()
         self.holds = BreakerHolds(self.store, self.known, self.neighbours.breakers)
         observed = Observed(
@@ -311,15 +317,8 @@ class Worker:
             bus=self.bus,
             once=self.once,
             door=self._door.counts,
-            trading=Trading(
-                waiting_for=self.floor.waiting_for,
-                unresolved=lambda: self.floor.reconciler.unresolved,
-                acting=self.acting,
-                breakers=self.neighbours.breakers,
-                bars=lambda: self.neighbours.bars,
-                thresholds=lambda: self.neighbours.poller,
-                samples=lambda: self.neighbours.samples,
-            ),
+            shadows=self.trials.shadows,
+            trading=trading_of(self.floor, self.acting, self.neighbours),
         )
         self.observation = Observation(observed, self.metrics)
 
@@ -331,7 +330,7 @@ class Worker:
                 features=self.live,
                 signals=signals,
                 policy=lambda: self.policies.of(None),
-                symbol_of=self._symbol_of,
+                symbols=self.market.symbols,
                 halt=self.known.halt,
             )
         )
@@ -348,6 +347,10 @@ class Worker:
             )
         )
 
+    def _offer(self, decision: Decision) -> None:
+        self.neighbours.offer(decision)
+        self.trials.shadows.offer(decision)
+
     def _threshold_source(self) -> ThresholdSource:
         # Without the service, what it once said is not the last known: it is over.
         return NO_THRESHOLDS if self.settings.adaptive_threshold_url is None else self.thresholds
@@ -361,12 +364,8 @@ class Worker:
             usable_bars=self.live.history_bars,
         )
 
-    def _symbol_of(self, given: str) -> str | None:
-        symbol = given if given in self.market.symbols() else understand(given)
-        return symbol if symbol in self.market.symbols() else None
-
     def _loops(self) -> list[asyncio.Task[None]]:
-        observation = self.observation
+        observation, sweep = self.observation, partial(sweep_old, self.settings, self.store)
         return [
             begin(repeat(self.feed.refresh, self.feed.pause_s), MARKET_FEED),
             begin(repeat(self.metrics.flush, lambda: FLUSH_S), "metrics"),
@@ -376,16 +375,14 @@ class Worker:
             begin(repeat(self.holds.apply, lambda: LOOK_S), "breaker_holds"),
             begin(follow(self.models, self.policies.switch, self.store), "model_watch"),
             # Not all workers of a machine at once.
-            begin(repeat_with_store(self._sweep, lambda: random.uniform(0.5, 1.0) * RETENTION_S), "retention"),
+            begin(repeat_with_store(sweep, lambda: random.uniform(0.5, 1.0) * RETENTION_S), "retention"),
             *self.floor.loops(),
             *self.neighbours.loops(self._around()),
             begin(self.acting.run(), "acting"),
+            *self.trials.loops(),
             begin(watch(self._lost, self._end), "watch"),
         ]
 
     async def _write_terms(self) -> None:
         await self.store.write(save_terms(self._terms, self._terms_text))
         await write_feature_names(self.models, self.store)
-
-    async def _sweep(self) -> None:
-        await sweep_old(self.settings, self.store)

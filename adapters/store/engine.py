@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from adapters.store import activity, postgresql, sqlite_threads
+from adapters.store import activity, exposure_rows, exposure_shadows, postgresql, sqlite_threads
 from adapters.store.channel import Channel, Connections
 from adapters.store.connections import StoreConnection
 from adapters.store.failures import DATABASE_ERRORS, describe, is_away, unavailable
@@ -214,6 +214,8 @@ class Store:
 
 
 async def _run(group: Sequence[_Waiting[Any]], connection: StoreConnection) -> list[Any]:
+    exposure_rows.begin(connection)
+    exposure_shadows.begin(connection)
     activity.begin(connection)
     outcomes: list[Any] = []
     for waiting in group:
@@ -221,6 +223,8 @@ async def _run(group: Sequence[_Waiting[Any]], connection: StoreConnection) -> l
             outcomes.append(await waiting.work(connection))
         except ServiceError as error:
             outcomes.append(error)
+    await exposure_rows.write_noted(connection)
+    await exposure_shadows.write_noted(connection)
     await activity.write_noted(connection)
     return outcomes
 

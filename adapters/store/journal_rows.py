@@ -1,20 +1,23 @@
-"""How a batch of decisions enters the store: in two parameters of one statement, each decision once."""
+"""How a batch of decisions enters the store: in two parameters of one statement, each decision once.
+
+The exposures in it follow at the end of the transaction, see exposure_rows.py.
+"""
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
-from adapters.store import activity
+from adapters.store import activity, exposure_rows
 from adapters.store.connections import StoreConnection
+from adapters.store.decision_columns import COLUMNS, EXPOSURE, FIRST, LONG
 from trading.vocabulary import Decision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """A decision and when it was made (wall time, Unix seconds)."""
 
     decision: Decision
@@ -29,7 +32,7 @@ class ToRow(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Some rows. `rows` is a JSON list of lists: the columns, then where in `documents` that of the row is.
+    """Some rows. `rows` is a JSON list of lists: the columns, where in `documents` that of the row is, its exposure.
 
     The databases cut a document out where it stands. As a part of the JSON each would be read letter by letter, which
     takes as long as all the rest.
@@ -49,9 +52,9 @@ class Batch:
         if len(rows) < 2:
             return None
         middle = len(rows) // 2
-        cut = rows[middle][_FIRST] - 1
+        cut = rows[middle][FIRST] - 1
         for row in rows[middle:]:
-            row[_FIRST] -= cut
+            row[FIRST] -= cut
         return (
             Batch(rows=_json(rows[:middle]).decode(), documents=self.documents[:cut]),
             Batch(rows=_json(rows[middle:]).decode(), documents=self.documents[cut:]),
@@ -67,36 +70,38 @@ class Batch:
 
 _LENGTH = struct.Struct(">I")
 
-# Without the document, and by their types in PostgreSQL.
-_COLUMNS = {
-    "id": "text",
-    "user_id": "text",
-    "symbol": "text",
-    "decided_at": "double precision",
-    "model": "text",
-    "model_version": "text",
-    "assigned_arm": "text",
-    "served_arm": "text",
-    "action": "text",
-    "should_trade": "boolean",
-    "failed": "boolean",
-    "terms": "text",
-}
-_FIRST, _LONG = len(_COLUMNS), len(_COLUMNS) + 1
-
 
 def encode(entries: Sequence[Entry], to_row: ToRow, *, after_bytes: int = 0) -> Batch:
     """The rows of some decisions; their documents will stand after `after_bytes` of others."""
-    rows: list[list[object]] = []
+    rows: list[list[Any]] = []
     documents: list[bytes] = []
+    last: dict[tuple[object, ...], list[Any]] = {}
     first = after_bytes + 1  # as SQL counts
     for entry in entries:
         row = to_row(entry.decision, decided_at_s=entry.decided_at_s)
         document = _json(row["document"])
-        rows.append([*[row[name] for name in _COLUMNS], first, len(document)])
+        exposure = exposure_rows.exposed(entry.decision)
+        made = [*[row[name] for name in COLUMNS], first, len(document), exposure]
+        if exposure is not None:
+            _keep_last(last, (row["user_id"], row["symbol"], *exposure[:3]), made)
+        rows.append(made)
         documents.append(document)
         first += len(document)
     return Batch(rows=_json(rows).decode(), documents=b"".join(documents))
+
+
+def _keep_last(last: dict[tuple[object, ...], list[Any]], key: tuple[object, ...], made: list[Any]) -> None:
+    # Of the decisions on one bar the last one counts: the others need not be compared with it in SQL.
+    earlier = last.setdefault(key, made)
+    if earlier is made:
+        return
+    if (made[_AT], made[_ID]) > (earlier[_AT], earlier[_ID]):
+        last[key], earlier[EXPOSURE] = made, None
+    else:
+        made[EXPOSURE] = None
+
+
+_AT, _ID = list(COLUMNS).index("decided_at"), list(COLUMNS).index("id")
 
 
 def joined(parts: Sequence[Batch]) -> Batch:
@@ -118,6 +123,7 @@ class InsertBatch:
 
     async def __call__(self, connection: StoreConnection) -> None:
         """Do it in a transaction of the store."""
+        exposure_rows.note(connection, self.batch.rows)
         if connection.dialect.name == "postgresql":
             activity.note(connection, (await connection.execute(_INSERT_AND_COUNT, self._parameters)).all())
             return
@@ -135,10 +141,10 @@ class InsertBatch:
 # first: sqlite3 tells no row count of a statement that begins with WITH.
 _INSERT = text(
     f"""
-    INSERT INTO decisions ({", ".join(_COLUMNS)}, document)
+    INSERT INTO decisions ({", ".join(COLUMNS)}, document)
     WITH given(one) AS MATERIALIZED (SELECT value FROM json_each(:rows))
-    SELECT {", ".join(f"json_extract(one, '$[{place}]')" for place in range(len(_COLUMNS)))},
-        CAST(substr(:documents, json_extract(one, '$[{_FIRST}]'), json_extract(one, '$[{_LONG}]')) AS TEXT)
+    SELECT {", ".join(f"json_extract(one, '$[{place}]')" for place in range(len(COLUMNS)))},
+        CAST(substr(:documents, json_extract(one, '$[{FIRST}]'), json_extract(one, '$[{LONG}]')) AS TEXT)
     FROM given WHERE true
     ON CONFLICT (id) DO NOTHING"""  # noqa: S608 - words of ours only
 )
@@ -156,10 +162,10 @@ _COUNT = text(
 _INSERT_AND_COUNT = text(
     f"""
     WITH fresh AS (
-        INSERT INTO decisions ({", ".join(_COLUMNS)}, document)
-        SELECT {", ".join(f"CAST(one ->> {place} AS {kind})" for place, kind in enumerate(_COLUMNS.values()))},
+        INSERT INTO decisions ({", ".join(COLUMNS)}, document)
+        SELECT {", ".join(f"CAST(one ->> {place} AS {kind})" for place, kind in enumerate(COLUMNS.values()))},
             convert_from(substring(
-                CAST(:documents AS bytea), CAST(one ->> {_FIRST} AS integer), CAST(one ->> {_LONG} AS integer)
+                CAST(:documents AS bytea), CAST(one ->> {FIRST} AS integer), CAST(one ->> {LONG} AS integer)
             ), 'UTF8')
         FROM json_array_elements(CAST(:rows AS json)) AS given(one)
         ON CONFLICT (id) DO NOTHING RETURNING user_id, failed, decided_at

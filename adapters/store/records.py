@@ -16,9 +16,13 @@ from trading.thresholds import ThresholdsInForce
 from trading.vocabulary import Advice, Decision, Halt, MarketView, Signal
 
 # What a document with this number holds never changes: another content is another number.
-DOCUMENT_VERSION = 2
+DOCUMENT_VERSION = 3
 # Version 1 was before orders and before users' own thresholds. Its decisions had neither, and nothing could be halted.
 BEFORE_ORDERS = 1
+# Version 2 was before experiments had a log, and could name a bundle or cap an order: its assignments are of version 0.
+# Nor did it say which advice was to keep what is held.
+BEFORE_EXPERIMENTS = 2
+VERSIONS = (BEFORE_ORDERS, BEFORE_EXPERIMENTS, DOCUMENT_VERSION)
 
 # Values that are JSON already: text, numbers, booleans, null, and lists and objects of them. Enums are their `_value_`:
 # pydantic_core takes four times as long over a whole document with members of StrEnums in it, and `value` is a call.
@@ -58,10 +62,16 @@ def _document(decision: Decision) -> Document:
         "advice": _advice_out(decision.advice),
         "assignment": {
             "experiment": assignment.experiment,
+            "version": assignment.version,
+            "run": assignment.run,
             "arm": assignment.arm._value_,
             "reason": assignment.reason._value_,
             "stage": assignment.stage,
+            "propensity": assignment.propensity,
+            "model": assignment.model,
+            "max_notional_usd": assignment.max_notional_usd,
         },
+        "held_arm": None if decision.held_arm is None else decision.held_arm._value_,
         "served_arm": decision.served_arm._value_,
         "failure": None if decision.failure is None else decision.failure._value_,
         "position_exposure": decision.position_exposure,
@@ -116,6 +126,7 @@ def _advice_out(advice: Advice) -> Document:
         if observed is None
         else {schema: b64encode(row).decode() for schema, row in observed.items()},
         "thresholds": None if advice.thresholds is None else _thresholds_out(advice.thresholds),
+        "keeps": advice.keeps,
     }
 
 
@@ -174,24 +185,36 @@ def _agent_out(agent: Agent) -> Document:
 
 def decision_from(document: object) -> Decision:
     """The decision whose document this is, read from JSON. Raises StoreRefused for what no `to_row` has written."""
-    if not isinstance(document, dict) or document.get("v") not in (BEFORE_ORDERS, DOCUMENT_VERSION):
-        known = f"{BEFORE_ORDERS} or {DOCUMENT_VERSION}"
-        raise StoreRefused(f"no document of a decision in version {known}, the only ones this service reads")
+    if not isinstance(document, dict) or document.get("v") not in VERSIONS:
+        raise StoreRefused(f"no document of a decision in one of the versions this service reads: {VERSIONS}")
     fields = {name: value for name, value in document.items() if name != "v"}
     try:
-        return read_value(Decision, _with_orders(fields) if document["v"] == BEFORE_ORDERS else fields)
+        if document["v"] <= BEFORE_ORDERS:
+            fields = _with_orders(fields)
+        if document["v"] <= BEFORE_EXPERIMENTS:
+            fields = _with_experiments(fields)
+        return read_value(Decision, fields)
     except ValueError as error:
         raise StoreRefused(f"the document of a decision is damaged: {error}") from error
 
 
 def _with_orders(fields: Document) -> Document:
-    advice = fields.get("advice")
-    if not isinstance(advice, dict):
-        raise ValueError("advice: not what belongs here")
     later: Document = {"halt": Halt.OPEN.value, "refused_by": [], "client_order_id": None}
-    if later.keys() & fields.keys() or "thresholds" in advice:
+    return _with(fields, later) | {"advice": _with(fields.get("advice"), {"thresholds": None})}
+
+
+def _with_experiments(fields: Document) -> Document:
+    later: Document = {"version": 0, "run": 0, "propensity": None, "model": None, "max_notional_usd": None}
+    advice = _with(fields.get("advice"), {"keeps": None})
+    return _with(fields, {"held_arm": None}) | {"assignment": _with(fields.get("assignment"), later), "advice": advice}
+
+
+def _with(fields: object, later: Document) -> Document:
+    if not isinstance(fields, dict):
+        raise ValueError("not what belongs here")
+    if later.keys() & fields.keys():
         raise ValueError("a field of a later version")
-    return fields | later | {"advice": advice | {"thresholds": None}}
+    return fields | later
 
 
 async def find_decision(connection: StoreConnection, request_id: str) -> Decision | None:

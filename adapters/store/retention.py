@@ -15,6 +15,7 @@ from adapters.store.agent_bars import end_old
 from adapters.store.answers import PREDICT_ASYNC
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store
+from adapters.store.experiment_retention import KEPT_S, end_exposures, end_outcomes, end_reported
 from adapters.store.tables import answers, jobs
 from adapters.store.trading_retention import end_calls, end_orders
 from adapters.store.versions import wait_for_turn
@@ -30,7 +31,7 @@ class Keep:
     """For how long: decisions, results of asynchronous predictions, answers to keyed requests.
 
     Orders that have ended, and which bars agents have decided on, are kept as long as decisions; answers that accepted
-    an asynchronous prediction as long as its result.
+    an asynchronous prediction as long as its result. What belongs to experiments is kept for KEPT_S.
     """
 
     decisions_s: float
@@ -48,6 +49,8 @@ class Swept:
     orders: int
     agent_bars: int
     calls: int
+    exposures: int
+    outcomes: int
 
 
 class _End(Protocol):
@@ -77,9 +80,12 @@ async def sweep(
         (_end_results, keep.results_s),
         (_end_accepted, keep.results_s),
         (_end_answers, keep.answers_s),
-        (_of_trading(end_orders), keep.decisions_s),
-        (_of_trading(end_old), keep.decisions_s),
-        (_of_trading(end_calls), keep.decisions_s),
+        (_in_chunks(end_orders), keep.decisions_s),
+        (_in_chunks(end_old), keep.decisions_s),
+        (_in_chunks(end_calls), keep.decisions_s),
+        (_in_chunks(end_exposures), KEPT_S),
+        (_in_chunks(end_outcomes), KEPT_S),
+        (_in_chunks(end_reported), KEPT_S),
     )
     ended: list[int] = []
     failures: list[StoreUnavailable] = []
@@ -90,7 +96,7 @@ async def sweep(
             failures.append(error)
     if failures:
         raise failures[0]
-    decisions, results, accepted, answered, orders, agent_bars, calls = ended
+    decisions, results, accepted, answered, orders, agent_bars, calls, exposures, marked, told = ended
     return Swept(
         decisions=decisions,
         results=results,
@@ -98,10 +104,12 @@ async def sweep(
         orders=orders,
         agent_bars=agent_bars,
         calls=calls,
+        exposures=exposures,
+        outcomes=marked + told,
     )
 
 
-def _of_trading(end: Callable[..., Awaitable[int]]) -> _End:
+def _in_chunks(end: Callable[..., Awaitable[int]]) -> _End:
     async def end_chunk(connection: StoreConnection, *, before_s: float) -> int:
         return await end(connection, before_s=before_s, most=CHUNK_ROWS)
 

@@ -1,9 +1,10 @@
-"""What every worker holds in memory of the store: agents, positions and choices, brought up to date by version."""
+"""What every worker holds in memory of the store, brought up to date by version: agents, positions, choices and
+experiments."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -12,6 +13,8 @@ from sqlalchemy import select
 from adapters.store.agents import agent_of
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Store
+from adapters.store.experiment_tables import experiments
+from adapters.store.experiments import KeptExperiment, experiment_of
 from adapters.store.facts import TRADING, halt_from
 from adapters.store.ledger import Holding, holding_of
 from adapters.store.tables import agents, choices
@@ -19,7 +22,7 @@ from adapters.store.trading_tables import positions
 from adapters.store.versions import version_now
 from trading.agents import Agent, AgentState, ExecutionMode
 from trading.orders import ZERO
-from trading.vocabulary import Halt
+from trading.vocabulary import Arm, Halt
 
 # Agents, or positions, read at once: between two readings other requests have their turn.
 CHUNK = 500
@@ -32,6 +35,7 @@ class _Changes:
     agents: Sequence[Agent] = ()
     choices: Sequence[tuple[str, str]] = ()
     holdings: Sequence[Holding] = ()
+    experiments: Sequence[KeptExperiment] = ()
     more: bool = False
 
 
@@ -44,11 +48,15 @@ class SnapshotReader:
         self._agents: dict[str, Agent] = {}
         self._choices: dict[str, str] = {}
         self._held: dict[tuple[str, str, ExecutionMode], Decimal] = {}
+        self._opened: dict[tuple[str, str, ExecutionMode], Arm] = {}
+        self._experiments: dict[str, KeptExperiment] = {}
         self._halt = Halt.OPEN
         self._kinds: Counter[tuple[AgentState, str]] = Counter()
         self._as_of_s = float("-inf")
         self._refreshing = asyncio.Lock()
         self.version = -1
+        # The newest of an experiment; -1 for none.
+        self.experiments_version = -1
 
     async def refresh(self) -> bool:
         """Take in what changed since the last time; True when something did. Raises StoreUnavailable."""
@@ -65,13 +73,24 @@ class SnapshotReader:
             self._choices.update(changes.choices)
             self._halt = halt_from(self._choices.get(TRADING))
             for holding in changes.holdings:
-                self._held[holding.user_id, holding.symbol, holding.mode] = holding.position.quantity
+                self._hold(holding)
+            for experiment in changes.experiments:
+                self._experiments[experiment.key] = experiment
+                self.experiments_version = max(self.experiments_version, experiment.version)
             self.version = changes.version
             if not changes.more:
                 break
             await asyncio.sleep(0)
         self._as_of_s = started_s
         return self.version != before
+
+    def _hold(self, holding: Holding) -> None:
+        key = (holding.user_id, holding.symbol, holding.mode)
+        self._held[key] = holding.position.quantity
+        if holding.position.arm is None:
+            self._opened.pop(key, None)
+        else:
+            self._opened[key] = holding.position.arm
 
     async def _newer(self, connection: StoreConnection) -> _Changes:
         return await _above(self.version, connection)
@@ -102,6 +121,10 @@ class SnapshotReader:
         """See Holdings."""
         return self._held.get((user_id, symbol, mode), ZERO)
 
+    def opened_by(self, user_id: str, symbol: str, mode: ExecutionMode) -> Arm | None:
+        """See Holdings."""
+        return self._opened.get((user_id, symbol, mode))
+
     def halt(self) -> Halt:
         """See Holdings."""
         return self._halt
@@ -109,6 +132,14 @@ class SnapshotReader:
     def choice(self, name: str) -> str | None:
         """The JSON value that was chosen for `name`; None before the first choice."""
         return self._choices.get(name)
+
+    def experiments(self) -> Mapping[str, KeptExperiment]:
+        """Every experiment by its key; whenever one changes, its `version` and `experiments_version` grow."""
+        return dict(self._experiments)
+
+    def in_force(self) -> str | None:
+        """The key of the experiment that assigns users; None for none."""
+        return next((key for key, experiment in self._experiments.items() if experiment.in_force), None)
 
     def age_s(self, monotonic_s: float) -> float:
         """Seconds since this was what the store held; infinite before the first refresh."""
@@ -133,6 +164,7 @@ async def _above(known: int, connection: StoreConnection) -> _Changes:
     changed = [agent_of(row) for row in await connection.execute(newer)]
     held = select(positions).where(positions.c.version > known).order_by(positions.c.version).limit(CHUNK)
     holdings = [holding_of(row) for row in await connection.execute(held)]
+    experimented = select(experiments).where(experiments.c.version > known)
     chosen = select(choices.c.name, choices.c.value).where(choices.c.version > known)
     # What lies above the last of a full reading is read again with the next.
     ends = [read[-1].version for read in (changed, holdings) if len(read) == CHUNK]
@@ -140,6 +172,7 @@ async def _above(known: int, connection: StoreConnection) -> _Changes:
         version=min(ends, default=version),
         agents=changed,
         holdings=holdings,
+        experiments=[experiment_of(row) for row in await connection.execute(experimented)],
         choices=[(row.name, row.value) for row in await connection.execute(chosen)],
         more=bool(ends),
     )

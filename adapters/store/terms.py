@@ -15,6 +15,9 @@ from adapters.store.upsert import insert_new
 from trading.errors import StoreRefused
 from trading.terms import Terms
 
+# Earlier terms said what split the users; since then it is in the log of the experiment that a decision names.
+EXPERIMENT_FIELDS = ("experiment_key", "experiment_salt", "experiment_enabled", "experiment_rl_share")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
@@ -38,9 +41,13 @@ def terms_document(circumstances: Circumstances) -> tuple[str, str]:
 def circumstances_from(text: str) -> Circumstances:
     """The circumstances of a document. Raises StoreRefused for anything else."""
     try:
-        return read_value(Circumstances, json.loads(text))
+        return read_value(Circumstances, json.loads(text, object_hook=_without_experiment))
     except ValueError as error:
         raise StoreRefused(f"the terms of a decision are damaged: {error}") from error
+
+
+def _without_experiment(fields: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if name not in EXPERIMENT_FIELDS}
 
 
 def save_terms(digest: str, text: str) -> Work[None]:

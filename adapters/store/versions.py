@@ -2,7 +2,7 @@
 
 Its row is also the one lock for which a transaction may wait in its midst: writes share transactions in any order, and
 with a second such lock two of them could wait for each other in a circle. All else is passed over when it is locked
-(jobs, answers) or is written last (activity.py).
+(jobs, answers) or is written last (exposure_rows.py, then exposure_shadows.py, then activity.py).
 """
 
 from sqlalchemy import select, update

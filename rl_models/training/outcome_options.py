@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
+from rl_models.calibration import DEFAULT_HORIZON_BARS
 from rl_models.training.calibrate import Outcome
 from rl_models.training.costs import TradingCosts
 from rl_models.training.options import basis_points, whole
@@ -13,7 +14,7 @@ def add_outcome_arguments(parser: ArgumentParser) -> None:
     """Horizon and costs."""
     costs, horizon = TradingCosts(), whole(at_least=1, at_most=LONGEST_HORIZON_BARS)
     add = parser.add_argument
-    add("--horizon", type=horizon, default=24, help="bars a target is held when calibrating")
+    add("--horizon", type=horizon, default=DEFAULT_HORIZON_BARS, help="bars a target is held when calibrating")
     add("--fee-bps", type=basis_points, default=costs.fee_bps)
     add("--half-spread-bps", type=basis_points, default=costs.half_spread_bps)
 

@@ -24,7 +24,7 @@ from trading.errors import NoMarketData, UnknownSymbol
 from trading.exposure import SPOT
 from trading.gate import Limits
 from trading.ports import Market
-from trading.vocabulary import Action, Bar, BlockReason, Decision, FailureReason, Halt
+from trading.vocabulary import Action, Arm, Bar, BlockReason, Decision, FailureReason, Halt
 
 BARS = random_bars(WARMUP_BARS + 100)
 
@@ -44,6 +44,9 @@ class Nothing:
 
     def held(self, user_id: str, symbol: str, mode: ExecutionMode) -> Decimal:
         return Decimal(0)
+
+    def opened_by(self, user_id: str, symbol: str, mode: ExecutionMode) -> Arm | None:
+        return None
 
     def halt(self) -> Halt:
         return Halt.OPEN

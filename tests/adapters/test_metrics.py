@@ -1,5 +1,7 @@
 """Each test has a metrics folder and processes of its own: the client reads PROMETHEUS_MULTIPROC_DIR at import."""
 
+import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,10 +32,12 @@ CONDITION = Condition(
     journal_queued=3, journal_spooled_bytes=100, journal_dropped_total=0, journal_torn_total=1, journal_refused_total=0,
     store_away=False,
     sockets=2, bus_dropped_total=5, replays_total=7, jobs={"PENDING": 4}, agents={"running": 6},
-    refused_totals={"predict": 8}, trading=TRADING,
+    refused_totals={"predict": 8}, shadows_totals={"kept": 9}, trading=TRADING,
 )
 """
 SHOW = "\nprint(metrics.exposition().decode())"
+# What answered DECISION.
+BY = 'model="ppo-btc-1h",served_arm="rl",version="3"'
 # How the names of trading's own metrics begin.
 WORDS = ("trading", "orders", "reconciling", "breaker", "agent_bars", "bars", "threshold")
 TRADING = tuple(f"rl_service_{word}" for word in WORDS)
@@ -68,16 +72,80 @@ metrics.record(replace(DECISION, served_arm=Arm.FALLBACK, action=Action.HOLD), s
 
 def test_the_time_of_a_decision_falls_into_its_bucket(worker: Worker) -> None:
     samples = worker("metrics.record(DECISION, seconds=0.0015)")
-    assert samples['rl_service_decision_seconds_bucket{le="0.001"}'] == 0.0
-    assert samples['rl_service_decision_seconds_bucket{le="0.002"}'] == 1.0
-    assert samples["rl_service_decision_seconds_sum"] == 0.0015
+    assert samples[f'rl_service_decision_seconds_bucket{{le="0.001",{BY}}}'] == 0.0
+    assert samples[f'rl_service_decision_seconds_bucket{{le="0.002",{BY}}}'] == 1.0
+    assert samples[f"rl_service_decision_seconds_sum{{{BY}}}"] == 0.0015
+
+
+def test_the_time_of_a_decision_is_that_of_what_answered_and_makes_no_other_series(worker: Worker) -> None:
+    samples = worker("""
+for user in range(100):
+    signal = replace(DECISION.signal, user_id=f"user{user}", symbol=f"COIN{user}")
+    metrics.record(replace(DECISION, signal=signal), seconds=0.001)
+metrics.record(replace(DECISION, served_arm=Arm.FALLBACK), seconds=0.001)
+metrics.record(replace(DECISION, advice=replace(DECISION.advice, version="4")), seconds=0.001)
+""")
+    counted = {name: value for name, value in samples.items() if name.startswith("rl_service_decision_seconds_count")}
+    assert counted == {
+        f"rl_service_decision_seconds_count{{{BY}}}": 100.0,
+        f"rl_service_decision_seconds_count{{{BY.replace('rl', 'fallback')}}}": 1.0,
+        f"rl_service_decision_seconds_count{{{BY.replace('3', '4')}}}": 1.0,
+    }
+    buckets = [name for name in samples if name.startswith("rl_service_decision_seconds_bucket")]
+    assert len(buckets) == 3 * 15
+
+
+READ = (
+    "\nfrom json import dumps\nprint(dumps(sorted(metrics.model_seconds().items())))\nprint(metrics.policy_seconds())"
+)
+
+
+def test_the_times_are_read_back_of_all_workers_by_what_answered(tmp_path: Path) -> None:
+    count = """
+metrics.record(DECISION, seconds=0.0007)
+metrics.record(replace(DECISION, served_arm=Arm.FALLBACK), seconds=9.0)
+metrics.flush()
+"""
+    folder = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    run_python(PRELUDE + count, environment=folder)
+    printed = run_python(PRELUDE + count + READ, environment=folder).splitlines()
+    (of_rule, rule), (of_policy, policy) = json.loads(printed[0])
+    assert (of_rule, of_policy) == (["ppo-btc-1h", "3", "fallback"], ["ppo-btc-1h", "3", "rl"])
+    assert [bucket for bucket in policy if bucket[1]] == [[0.001, 2]]
+    assert [bucket for bucket in rule if bucket[1]] == [[math.inf, 2]]
+    assert [upper_s for upper_s, _ in rule] == sorted(upper_s for upper_s, _ in policy)
+    assert printed[1].count(", 2)") == 2, "both were of users who are assigned the policy"
+
+
+def test_before_the_first_decision_nobody_took_any_time(tmp_path: Path) -> None:
+    printed = run_python(PRELUDE + READ, environment={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}).splitlines()
+    assert printed[0] == "[]"
+    assert ", 1)" not in printed[1]
+
+
+def test_the_times_of_the_policys_arm_are_told_by_all_workers_together(worker: Worker) -> None:
+    other = "replace(DECISION, assignment=replace(DECISION.assignment, arm=Arm.FALLBACK))"
+    said = f"""
+metrics.record(DECISION, seconds=0.0015)
+metrics.record(DECISION, seconds=99.0)
+metrics.record({other}, seconds=0.0015)
+"""
+    worker(said)
+    worker(
+        said
+        + """
+counts = {upper_s: count for upper_s, count in metrics.policy_seconds() if count}
+assert counts == {0.002: 2 * 1, float("inf"): 2 * 1}, counts
+assert sum(counts.values()) == 4
+"""
+    )
 
 
 def test_the_buckets_resolve_one_to_a_hundred_milliseconds(worker: Worker) -> None:
     samples = worker("metrics.record(DECISION, seconds=9.0)")
     edges = [name.split('"')[1] for name in samples if name.startswith("rl_service_decision_seconds_bucket")]
     assert len([edge for edge in edges if edge != "+Inf" and 0.001 <= float(edge) <= 0.1]) >= 6
-    assert samples['rl_service_decision_seconds_bucket{le="+Inf"}'] == 1.0
+    assert samples[f'rl_service_decision_seconds_bucket{{le="+Inf",{BY}}}'] == 1.0
 
 
 def test_a_failure_is_counted_by_its_reason_and_a_success_is_none(worker: Worker) -> None:
@@ -152,7 +220,7 @@ def test_what_one_worker_exposes_is_the_sum_over_all_workers(worker: Worker) -> 
     worker(count)
     samples = worker(count)
     assert samples['rl_service_rejected_requests_total{code="internal"}'] == 2.0
-    assert samples["rl_service_decision_seconds_count"] == 2.0
+    assert samples[f"rl_service_decision_seconds_count{{{BY}}}"] == 2.0
 
 
 def test_no_user_and_no_symbol_is_a_label(worker: Worker) -> None:
@@ -170,8 +238,8 @@ for _ in range(3):
     metrics.flush()
 """)
     assert samples['rl_service_rejected_requests_total{code="internal"}'] == 3.0
-    assert samples["rl_service_decision_seconds_count"] == 3.0
-    assert samples["rl_service_decision_seconds_sum"] == 0.75
+    assert samples[f"rl_service_decision_seconds_count{{{BY}}}"] == 3.0
+    assert samples[f"rl_service_decision_seconds_sum{{{BY}}}"] == 0.75
 
 
 def test_only_what_was_not_flushed_dies_with_a_worker(worker: Worker, tmp_path: Path) -> None:
@@ -198,13 +266,13 @@ for thread in threads: thread.join()
 """)
     rejected = [value for name, value in samples.items() if name.startswith("rl_service_rejected_requests_total")]
     assert (len(rejected), sum(rejected)) == (50, 20_000.0)
-    assert samples["rl_service_decision_seconds_count"] == 20_000.0
-    assert samples["rl_service_decision_seconds_sum"] == pytest.approx(30.0)
+    assert samples[f"rl_service_decision_seconds_count{{{BY}}}"] == 20_000.0
+    assert samples[f"rl_service_decision_seconds_sum{{{BY}}}"] == pytest.approx(30.0)
 
 
 def test_how_a_worker_stands_is_shown(worker: Worker) -> None:
     samples = worker("metrics.observe(CONDITION)")
-    others = ("rl_service_decision_seconds", "rl_service_order_seconds", *TRADING)
+    others = ("rl_service_policy_arm_decision_seconds", "rl_service_order_seconds", *TRADING)
     shown = {name: value for name, value in samples.items() if not name.startswith(others)}
     assert shown == {
         "rl_service_journal_queued_decisions": 3.0,
@@ -219,6 +287,7 @@ def test_how_a_worker_stands_is_shown(worker: Worker) -> None:
         'rl_service_jobs{status="PENDING"}': 4.0,
         'rl_service_agents{state="running"}': 6.0,
         'rl_service_refused_requests_total{class="predict"}': 8.0,
+        'rl_service_shadow_decisions_total{result="kept"}': 9.0,
     }
 
 

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from benchmarks.servers import SERVERS
+from routes.analysis_pages import ANALYSIS_PAGES
+from routes.experiment_pages import EXPERIMENT_PAGES
+from routes.model_pages import MODEL_PAGES
 from routes.pages import PAGES
 from routes.sockets import PREFIX
-from schemas import PredictRequest, PredictResponse
+from schemas.decisions import PredictResponse
+from schemas.predictions import PredictRequest
 from tests.fakes.served import ROOT, Served, served
 
 README = (ROOT / "README.md").read_text()
@@ -60,9 +64,9 @@ def test_the_first_request_is_answered_on_real_bars_too(shared_data: Path, tmp_p
 
 def test_every_route_is_listed_and_every_listed_route_is_there(service: Served) -> None:
     table = README[README.index("## Routes") : README.index("## Settings")]
-    listed = set(re.findall(r"`(/(?:api/v1/[a-z/{}_]+|api/signal|metrics|ws/[a-z/{}_]+))(?:\?[a-z=]+)?`", table))
+    listed = set(re.findall(r"`(/(?:api/v1/[a-z/{}_-]+|api/signal|metrics|ws/[a-z/{}_]+))(?:\?[a-z=]+)?`", table))
     methods = {route["route"] for route in service.get("/schema.json").json()["routes"]}
-    pages = {page.path for page in PAGES}
+    pages = {page.path for page in (*PAGES, *EXPERIMENT_PAGES, *ANALYSIS_PAGES, *MODEL_PAGES)}
     assert listed == methods | pages | {PREFIX + "{user_id}"}
     for path in sorted(pages):
         answer = service.get(re.sub(r"{.*}", "x", path))

@@ -143,12 +143,16 @@ class FakePolicy:
 
 @dataclass
 class FakeAssigner:
-    """Keeps trading.ports.Assigner: everybody has the same arm."""
+    """Keeps trading.ports.Assigner: everybody has the same arm, for the same reason."""
 
     arm: Arm = Arm.RL
+    reason: AssignmentReason = AssignmentReason.HASH
+    model: str | None = None
 
     def assign(self, user_id: str) -> Assignment:
-        return Assignment(experiment="test", arm=self.arm, reason=AssignmentReason.HASH, stage="ramp")
+        return Assignment(
+            experiment="test", version=1, run=1, arm=self.arm, reason=self.reason, stage="ramp", model=self.model
+        )
 
 
 @dataclass
@@ -181,16 +185,23 @@ class FakeFallback:
 
 
 class FakeHoldings:
-    """Keeps trading.ports.Holdings: what is held by user, symbol and mode, and the halt."""
+    """Keeps trading.ports.Holdings: what is held by user, symbol and mode, all opened by one arm, and the halt."""
 
     def __init__(
-        self, quantities: Mapping[tuple[str, str, ExecutionMode], Decimal] | None = None, halt: Halt = Halt.OPEN
+        self,
+        quantities: Mapping[tuple[str, str, ExecutionMode], Decimal] | None = None,
+        halt: Halt = Halt.OPEN,
+        arm: Arm = Arm.RL,
     ) -> None:
         self._quantities = quantities or {}
         self._halt = halt
+        self._arm = arm
 
     def held(self, user_id: str, symbol: str, mode: ExecutionMode) -> Decimal:
         return self._quantities.get((user_id, symbol, mode), Decimal(0))
+
+    def opened_by(self, user_id: str, symbol: str, mode: ExecutionMode) -> Arm | None:
+        return self._arm if self.held(user_id, symbol, mode) else None
 
     def halt(self) -> Halt:
         return self._halt

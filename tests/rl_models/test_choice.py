@@ -43,7 +43,12 @@ def test_masked_probabilities_are_zero_and_the_rest_add_up_to_one() -> None:
 
 def test_hold_keeps_the_position() -> None:
     verbs = Verbs(verbs=("HOLD", "BUY", "SELL"), buy_exposure=1.0, sell_exposure=0.0)
-    assert Chooser(replace(policy_manifest(), action=verbs)).choose([2.0, 1.0, 0.0], 0.37).target == 0.37
+    for output in (Output.LOGITS, Output.Q_VALUES):
+        chooser = Chooser(replace(policy_manifest(), action=verbs, output=output))
+        kept, bought = chooser.choose([2.0, 1.0, 0.0], 0.37), chooser.choose([1.0, 2.0, 0.0], 1.0)
+        assert (kept.target, kept.keeps) == (0.37, True)
+        # To go where one is already is another wish than to stay wherever one is.
+        assert (bought.target, bought.keeps) == (1.0, False)
 
 
 def test_the_score_of_a_continuous_action_is_its_size() -> None:

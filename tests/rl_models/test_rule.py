@@ -97,13 +97,14 @@ def test_the_first_comparison_that_fails_is_the_reason() -> None:
 
 @pytest.mark.parametrize(("action", "target"), [(Action.BUY, 0.8), (Action.SELL, -0.5), (Action.HOLD, 0.25)])
 def test_an_approved_signal_moves_to_the_exposure_of_its_action(action: Action, target: float) -> None:
-    assert advice(replace(GOOD, action=action)).target_exposure == target
+    moved = advice(replace(GOOD, action=action))
+    assert (moved.target_exposure, moved.keeps) == (target, action is Action.HOLD)
 
 
 @pytest.mark.parametrize("action", list(Action))
 def test_a_signal_that_is_not_approved_keeps_the_position_and_says_why(action: Action) -> None:
     kept = advice(replace(GOOD, action=action, confidence=0.5))
-    assert kept.target_exposure == 0.25
+    assert (kept.target_exposure, kept.keeps) == (0.25, True)
     assert (
         kept.reasoning
         == f"rule (default thresholds): {action} not approved, position kept: confidence 0.5 is below 0.65"

@@ -7,6 +7,7 @@ import pytest
 
 from rl_models.bundle import Bundle, load_bundle, write_bundle
 from rl_models.runner import PolicyRunner, advice_from_dict, advice_to_dict
+from rl_models.semantics import Verbs
 from tests.fakes.bundles import SCHEMA, constant_onnx, linear_onnx, policy_manifest
 from trading.errors import FeaturesMissing, PolicyAnsweredNaN, PolicyFailed
 from trading.vocabulary import Advice, ConfidenceReason
@@ -35,6 +36,19 @@ def through_json(value: object) -> object:
 
 def test_an_advice_survives_the_wire_bit_for_bit() -> None:
     assert advice_from_dict(through_json(advice_to_dict(ADVICE))) == ADVICE
+
+
+def test_an_advice_to_keep_what_is_held_survives_the_wire() -> None:
+    kept = replace(ADVICE, keeps=True)
+    assert advice_from_dict(through_json(advice_to_dict(kept))) == kept
+
+
+def test_a_bundle_of_verbs_that_holds_keeps_what_is_held(tmp_path: Path) -> None:
+    verbs = Verbs(verbs=("BUY", "SELL", "HOLD"), buy_exposure=1.0, sell_exposure=0.0)
+    manifest = replace(policy_manifest(), action=verbs)
+    holds = load_bundle(write_bundle(tmp_path, manifest, constant_onnx([0.0, 0.0, 1.0])))
+    answered = advice_from_dict(PolicyRunner(holds).answer({SCHEMA.digest: [0.01, 0.0]}, 0.3))
+    assert (answered.target_exposure, answered.keeps) == (0.3, True)
 
 
 def test_the_runner_answers_as_the_bundle_does(bundle: Bundle) -> None:

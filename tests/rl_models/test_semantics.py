@@ -25,6 +25,8 @@ def test_a_meaning_written_as_json_is_read_as_the_same_meaning(action: ActionSem
 
 def test_verbs_mean_two_exposures_and_hold_keeps_the_position() -> None:
     assert [VERBS.target(place, 0.3) for place in range(3)] == [0.3, 1.0, 0.0]
+    assert [VERBS.keeps(place) for place in range(3)] == [True, False, False]
+    assert not any(LEVELS.keeps(place) for place in range(3))
 
 
 @pytest.mark.parametrize(

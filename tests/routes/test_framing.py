@@ -17,7 +17,7 @@ from routes.framing import MAX_MESSAGE_BYTES, BoundedWebSocket, bound_websockets
 from routes.room import Endpoint, Room
 from routes.shares import RouteClass
 from routes.sockets import Sockets, topic_of
-from schemas import PredictRequest
+from schemas.predictions import PredictRequest
 from tests.fakes.served import free_port
 from tests.fakes.waiting import eventually, run
 from tests.fakes.websocket import RawSocket

@@ -1,21 +1,15 @@
 """The pages: parameters read strictly, answers and errors in the shapes of the wire, places given back."""
 
 import asyncio
-import json
-import time
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import pytest
 
-from routes.door import Door
-from routes.errors import ERRORS
-from routes.pages import PAGES, SHOWN_S, Page, build_pages
+from routes.pages import PAGES, SHOWN_S, Page
 from routes.queries import ORDER_NAME
-from routes.room import Room
 from routes.shares import RouteClass
-from tests.fakes.asgi import FakeApp, Reply, ask
-from tests.fakes.pages import KNOWN, FakeReads
+from tests.fakes.asgi import Reply, ask
+from tests.fakes.house import House, code_of
+from tests.fakes.pages import KNOWN
 from trading.agents import AgentState
 from trading.orders import OrderState, WantedOrders, client_order_id, closing_id
 from trading.vocabulary import Arm, Wanted
@@ -25,54 +19,9 @@ NOT_PLACED = {"outcome": "not_placed", "by": "anna"}
 SAID = {"/api/v1/orders/{order_id}/resolve": NOT_PLACED}
 
 
-class FakeObserver:
-    """Takes a moment for its exposition, as many files do."""
-
-    def __init__(self) -> None:
-        self.exposed = 0
-
-    def rejected(self, code: str) -> None:
-        assert code in ERRORS
-
-    def exposition(self) -> bytes:
-        self.exposed += 1
-        time.sleep(0.05)
-        return f"metric {self.exposed}\n".encode()
-
-
-@dataclass
-class House:
-    reads: FakeReads = field(default_factory=FakeReads)
-    room: Room = field(default_factory=lambda: Room(max_concurrent=5))
-    observer: FakeObserver = field(default_factory=FakeObserver)
-
-    def __post_init__(self) -> None:
-        self.room.open(
-            endpoints={},
-            reports={},
-            not_ready=list,
-            observer=self.observer,
-            pages=build_pages(self.room, self.reads),
-        )
-        self._door = Door(FakeApp(), self.room, ours=frozenset(), passed_on=frozenset())
-
-    def ask(self, url: str, method: str = "GET", said: object = None) -> Reply:
-        parts = urlsplit(f"/api/v1{url}")
-        body = b"" if said is None else json.dumps(said).encode()
-        headers = () if said is None else (("content-type", "application/json"),)
-        return asyncio.run(ask(self._door, parts.path, body, method=method, headers=headers, query=parts.query))
-
-
 @pytest.fixture
 def house() -> House:
     return House()
-
-
-def code_of(reply: Reply) -> str:
-    error = reply.json()["error"]
-    assert (reply.status, error["message"]) == ERRORS[error["code"]]
-    assert error["request_id"] == reply.headers["x-request-id"]
-    return str(error["code"])
 
 
 @pytest.mark.parametrize(("final", "status"), [(True, 200), (False, 202)])

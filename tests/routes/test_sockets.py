@@ -15,7 +15,7 @@ from routes.open_socket import GOING_AWAY, MAX_WAITING_BYTES, TOO_SLOW
 from routes.room import Endpoint, Room
 from routes.shares import RouteClass
 from routes.sockets import Sockets
-from schemas import PredictRequest
+from schemas.predictions import PredictRequest
 from tests.fakes.served import REQUEST
 from tests.fakes.waiting import eventually, run
 from tests.fakes.websocket import FakeSocket

@@ -4,9 +4,12 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
+from ab.assignment import Split
+from ab.state import Command
 from tests.fakes.advisers import (
     NOON_S,
     FakeAgents,
@@ -22,7 +25,8 @@ from tests.fakes.advisers import (
     ticking,
     view,
 )
-from trading.agents import ENSEMBLE, Agent, AgentState
+from tests.fakes.experiments import after, plan, stage
+from trading.agents import ENSEMBLE, Agent, AgentState, ExecutionMode
 from trading.desk import AGENT_MAX_AGE_S, Advisers, Desk, Policies
 from trading.errors import (
     FeaturesMissing,
@@ -38,6 +42,7 @@ from trading.ports import Agents, Assigner, Features, Policy, Recorder
 from trading.vocabulary import (
     Action,
     Arm,
+    AssignmentReason,
     BlockReason,
     ConfidenceReason,
     Decision,
@@ -63,16 +68,16 @@ def decide(
     loaded: Mapping[str, Policy] | None = None,
     known_for_s: float = 0.25,
     holdings: FakeHoldings | None = None,
+    assigner: Assigner | None = None,
 ) -> Decision:
     features: Features = FakeFeatures(market or view())
-    assigner: Assigner = FakeAssigner(arm)
     book: Recorder = recorder or FakeRecorder()
     clock = ticking(step_s)
     agents: Agents = FakeAgents({} if owned is None else {owned.user_id: owned}, known_for_s)
     policies: Policies = FakePolicies(rl or FakePolicy("rl"), loaded or {})
     desk = Desk(
         features=features,
-        assigner=assigner,
+        assigner=assigner or FakeAssigner(arm),
         agents=agents,
         holdings=holdings or FakeHoldings(),
         symbols=lambda: 2,
@@ -300,3 +305,88 @@ def test_without_a_signal_nobody_is_asked_and_nothing_trades(arm: Arm) -> None:
     assert (policy.asked, rule.asked) == ([], [])
     assert (decision.served_arm, decision.failure) == (Arm.HOLD, FailureReason.NO_SIGNAL)
     assert (decision.action, decision.should_trade, decision.advice.reasoning) == (Action.HOLD, False, "no signal")
+
+
+def test_the_bundle_that_the_arm_names_wins_over_the_agents() -> None:
+    loaded = {"mine": FakePolicy("mine"), "trial:1": FakePolicy("trial")}
+    named = FakeAssigner(model="trial:1")
+    assert decide(signal(), owned=agent(model_type="mine"), loaded=loaded, assigner=named).advice.model == "trial"
+    assert decide(signal(), loaded=loaded, assigner=named).advice.model == "trial"
+
+
+def test_while_the_bundle_that_the_arm_names_is_loading_the_rule_answers_not_the_agents_policy() -> None:
+    decision = decide(
+        signal(),
+        owned=agent(model_type="mine"),
+        loaded={"mine": FakePolicy("mine")},
+        assigner=FakeAssigner(model="trial:1"),
+    )
+    assert (decision.advice.model, decision.failure) == ("rule", FailureReason.MODEL_LOADING)
+
+
+PAPER = {("user123", "BTC", ExecutionMode.PAPER): Decimal(1)}
+MINE = {"mine": FakePolicy("mine")}
+
+
+@pytest.mark.parametrize(
+    ("assigned", "reason", "opened", "served", "model"),
+    [
+        (Arm.FALLBACK, AssignmentReason.HASH, Arm.RL, Arm.RL, "mine"),
+        (Arm.FALLBACK, AssignmentReason.OUTSIDE, Arm.RL, Arm.RL, "mine"),
+        (Arm.FALLBACK, AssignmentReason.PAUSED, Arm.RL, Arm.RL, "mine"),
+        (Arm.RL, AssignmentReason.HASH, Arm.FALLBACK, Arm.FALLBACK, "rule"),
+    ],
+)
+def test_the_arm_that_opened_a_position_answers_until_it_is_flat(
+    assigned: Arm, reason: AssignmentReason, opened: Arm, served: Arm, model: str
+) -> None:
+    owned, assigner = agent(model_type="mine"), FakeAssigner(assigned, reason)
+    held = decide(signal(), owned=owned, loaded=MINE, assigner=assigner, holdings=FakeHoldings(PAPER, arm=opened))
+    assert (held.held_arm, held.served_arm, held.advice.model, held.failure) == (opened, served, model, None)
+    assert (held.assignment.arm, held.serving_reason) == (assigned, AssignmentReason.POSITION_HOLD)
+
+    flat = decide(signal(), owned=owned, loaded=MINE, assigner=assigner, holdings=FakeHoldings(arm=opened))
+    assert (flat.held_arm, flat.served_arm, flat.serving_reason) == (None, assigned, reason)
+
+
+def test_a_paused_experiments_own_model_goes_on_with_the_position_it_opened() -> None:
+    paused = Split(after(Command.START, Command.PAUSE, of=plan(model="trial:1", stages=(stage(0.5),))))
+    loaded = {"mine": FakePolicy("mine"), "trial:1": FakePolicy("trial")}
+    holdings = FakeHoldings(PAPER, arm=Arm.RL)
+    decision = decide(
+        signal(), owned=agent(model_type="mine"), loaded=loaded, assigner=paused, holdings=holdings, rl=FakePolicy("rl")
+    )
+    assert (decision.assignment.arm, decision.assignment.reason) == (Arm.FALLBACK, AssignmentReason.PAUSED)
+    assert (decision.served_arm, decision.advice.model) == (Arm.RL, "trial")
+
+
+@pytest.mark.parametrize("reason", [AssignmentReason.KILLED, AssignmentReason.ROLLED_BACK, AssignmentReason.OVERRIDE])
+def test_what_takes_effect_at_once_takes_an_open_position_from_the_policy(reason: AssignmentReason) -> None:
+    assigner = FakeAssigner(Arm.FALLBACK, reason)
+    decision = decide(
+        signal(), owned=agent(model_type="mine"), loaded=MINE, assigner=assigner, holdings=FakeHoldings(PAPER)
+    )
+    assert (decision.held_arm, decision.served_arm, decision.serving_reason) == (None, Arm.FALLBACK, reason)
+
+
+@pytest.mark.parametrize(
+    "owned", [None, agent(user_id="somebody"), agent(execution=ExecutionMode.OFF), agent(execution=ExecutionMode.LIVE)]
+)
+def test_a_position_that_the_users_agent_does_not_trade_holds_no_arm(owned: Agent | None) -> None:
+    known = {
+        key: Decimal(1) for key in (("user123", "BTC", ExecutionMode.PAPER), ("user123", "BTC", ExecutionMode.OFF))
+    }
+    decision = decide(signal(), owned=owned, arm=Arm.FALLBACK, holdings=FakeHoldings(known, arm=Arm.RL))
+    assert (decision.held_arm, decision.served_arm) == (None, Arm.FALLBACK)
+
+
+def test_a_policy_that_fails_while_it_holds_a_position_is_answered_by_the_rule_which_says_why() -> None:
+    decision = decide(
+        signal(),
+        owned=agent(model_type="mine"),
+        loaded={"mine": FakePolicy("mine", error=PolicyTimedOut("late"))},
+        arm=Arm.FALLBACK,
+        holdings=FakeHoldings(PAPER, arm=Arm.RL),
+    )
+    assert (decision.held_arm, decision.served_arm) == (Arm.RL, Arm.FALLBACK)
+    assert decision.serving_reason is FailureReason.POLICY_TIMEOUT

@@ -1,7 +1,5 @@
 """What may not be traded, and every reason for it."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.fakes.advisers import NOON_S, agent, signal, view
@@ -26,14 +24,14 @@ def judged(
     return judge(asked or signal(), market or view(), known, move, LIMITS, wall_s=NOON_S)
 
 
-@pytest.mark.parametrize("move", [BUY, replace(BUY, confidence=None), replace(BUY, served_arm=Arm.FALLBACK)])
+@pytest.mark.parametrize("move", [BUY, BUY._replace(confidence=None), BUY._replace(served_arm=Arm.FALLBACK)])
 def test_without_an_agent_no_confidence_is_judged(move: Move) -> None:
     assert judged(move) == ()
 
 
 @pytest.mark.parametrize("confidence", [None, 0.0, 1.0])
 def test_an_agent_without_a_threshold_takes_any_confidence(confidence: float | None) -> None:
-    assert judged(replace(BUY, confidence=confidence), agent()) == ()
+    assert judged(BUY._replace(confidence=confidence), agent()) == ()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +47,7 @@ def test_an_agent_without_a_threshold_takes_any_confidence(confidence: float | N
 def test_a_threshold_stops_what_is_less_sure_or_of_unknown_confidence(
     confidence: float | None, threshold: float, reasons: tuple[BlockReason, ...]
 ) -> None:
-    assert judged(replace(BUY, confidence=confidence), agent(confidence_threshold=threshold)) == reasons
+    assert judged(BUY._replace(confidence=confidence), agent(confidence_threshold=threshold)) == reasons
 
 
 @pytest.mark.parametrize(
@@ -72,7 +70,7 @@ def test_a_threshold_never_stops_what_reduces_risk(position: float, target: floa
 
 @pytest.mark.parametrize("arm", [Arm.FALLBACK, Arm.HOLD])
 def test_a_threshold_is_for_the_policy_only(arm: Arm) -> None:
-    assert judged(replace(BUY, served_arm=arm, confidence=None), agent(confidence_threshold=0.9)) == ()
+    assert judged(BUY._replace(served_arm=arm, confidence=None), agent(confidence_threshold=0.9)) == ()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,10 @@ from decimal import Decimal
 
 import pytest
 
+from ab.assignment import Split
+from ab.state import Command
+from tests.fakes.experiments import after, stage
+from tests.fakes.experiments import plan as experiment
 from tests.fakes.jobs import START
 from tests.fakes.one_order import one_order
 from tests.fakes.orders import AGENT, PRICE, RULES, TERMS, decided, limited
@@ -36,6 +40,11 @@ def planned(
 ) -> Planned:
     decision = decision or decided(1)
     return plan(decision, facts, venue, TERMS, deadline=START.after(2.0), price_of=lambda _: price)
+
+
+def capped(decision: Decision, most: float | None) -> Decision:
+    """The decision of a stage with this cap."""
+    return replace(decision, assignment=replace(decision.assignment, max_notional_usd=most))
 
 
 def test_an_order_has_all_that_was_decided() -> None:
@@ -97,6 +106,43 @@ def test_what_reduces_passes_reducing_and_every_limit_of_risk() -> None:
     made = planned(facts, decided(1, target=0.0, by=tight))
     assert made.order is not None
     assert (made.order.reduces, made.order.request.side, made.order.request.quantity) == (True, Side.SELL, Decimal(3))
+
+
+@pytest.mark.parametrize(
+    ("own", "cap", "arm", "refused"),
+    [
+        (None, 300.0, Arm.RL, False),
+        (None, 299.99, Arm.RL, True),
+        (9999.0, 299.99, Arm.RL, True),
+        (299.99, 9999.0, Arm.RL, True),
+        (None, 299.99, Arm.FALLBACK, False),
+        (299.99, 9999.0, Arm.FALLBACK, True),
+        (9999.0, None, Arm.RL, False),
+    ],
+)
+def test_an_order_of_the_policy_is_worth_no_more_than_its_agent_and_its_experiment_allow(
+    own: float | None, cap: float | None, arm: Arm, refused: bool
+) -> None:
+    # A full position is worth 300.
+    owned = limited(max_notional_usd=own)
+    made = planned(replace(FACTS, agent=owned), capped(decided(1, by=owned, arm=arm), cap))
+    assert made.decision.refused_by == ((BlockReason.LIMIT_NOTIONAL,) if refused else ())
+    assert (made.order is None) is refused
+
+
+@pytest.mark.parametrize(("served", "refused"), [(Arm.RL, (BlockReason.LIMIT_NOTIONAL,)), (Arm.FALLBACK, ())])
+def test_the_cap_of_a_stage_holds_for_the_policy_that_a_pause_left_with_a_position_not_for_the_rule(
+    served: Arm, refused: tuple[BlockReason, ...]
+) -> None:
+    # A full position is worth 300.
+    staged = experiment(stages=(stage(0.5, max_notional_usd=299.99),))
+    assignment = Split(after(Command.START, Command.PAUSE, of=staged)).assign("user123")
+    made = planned(decision=replace(decided(1, arm=served), assignment=assignment))
+    assert (assignment.arm, made.decision.refused_by) == (Arm.FALLBACK, refused)
+
+
+def test_what_reduces_passes_the_cap_of_an_experiment() -> None:
+    assert planned(HOLDING, capped(decided(1, target=0.0), 1.0)).order is not None
 
 
 def test_a_fee_that_nobody_told_counts_as_the_assumed_one_in_the_loss_of_the_day() -> None:

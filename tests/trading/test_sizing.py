@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.advisers import config
 from tests.fakes.one_order import one_order
+from trading.agents import ExecutionMode
 from trading.orders import LotRules, Order, Side
-from trading.sizing import Sized, Sizing, exposure_of, size
+from trading.sizing import Sized, Sizing, allotted_usd, exposure_of, size
 from trading.vocabulary import BlockReason
 
 RULES = LotRules(lot=Decimal("0.01"), tick=Decimal("0.01"), min_notional=Decimal(10))
@@ -99,6 +101,12 @@ def test_nothing_is_bought_while_a_purchase_works() -> None:
     assert size(replace(FLAT_AT_100, working=[one_order(Side.BUY, "1")])) is BlockReason.IN_PROGRESS
 
 
+def test_nothing_is_bought_against_a_sale_that_may_never_leave() -> None:
+    # Of the 10 that the target is, 8 are held and 8 being sold: 8 bought now would be 16 should the sale expire.
+    selling = replace(FLAT_AT_100, held=Decimal(8), working=[one_order(Side.SELL, "8")])
+    assert size(selling) is BlockReason.IN_PROGRESS
+
+
 def test_a_position_is_reduced_while_a_purchase_works_but_never_by_more_than_is_held() -> None:
     order = size(
         replace(FLAT_AT_100, target_exposure=0.0, held=Decimal(2), working=[one_order(Side.BUY, "5")]),
@@ -147,3 +155,18 @@ def test_no_order_goes_beyond_its_target_or_sells_what_is_not_there(
 
 def test_a_position_is_known_as_a_share_of_its_capital() -> None:
     assert exposure_of(Decimal("2.5"), Decimal(100), Decimal(1000)) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("execution", "capital_usd", "allotted"),
+    [
+        (ExecutionMode.LIVE, 250.5, 250.5),
+        (ExecutionMode.PAPER, 250.5, 250.5),
+        (ExecutionMode.PAPER, None, 10_000.0),
+        (ExecutionMode.LIVE, None, None),
+    ],
+)
+def test_only_a_live_agent_without_a_capital_has_none(
+    execution: ExecutionMode, capital_usd: float | None, allotted: float | None
+) -> None:
+    assert allotted_usd(config(execution=execution, capital_usd=capital_usd)) == allotted

@@ -174,3 +174,21 @@ def test_who_trades_live_is_warned_of_a_session_that_trades_too_or_may(
     assert [warning["code"] for warning in found] == codes
     # TradingService is asked about the user alone, and not for paper.
     assert asked == (["anna"] if execution is ExecutionMode.LIVE else [])
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        ("nobody", "model: no such model here"),
+        ("quick", "model: quick:1 decides on bars of 1m"),
+        ("unsure", "model: unsure:1 is not calibrated, as live execution needs it"),
+    ],
+)
+def test_an_arm_names_no_model_that_its_users_could_not_have(named: str, problem: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        asyncio.run(checks().check_arm(named, model(SURE)))
+    assert f"{caught.value.field}: {caught.value.problem}" == problem
+
+
+def test_where_nothing_trades_live_an_arm_may_name_a_model_without_calibration() -> None:
+    asyncio.run(checks(mode=ExecutionMode.PAPER).check_arm("unsure", model(SURE)))

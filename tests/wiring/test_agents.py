@@ -15,7 +15,8 @@ from adapters.store.engine import Store
 from adapters.store.snapshot import SnapshotReader
 from adapters.store.tables import agent_activity
 from rl_models.shelf import Shelf
-from schemas import from_config, iso_time
+from schemas.agent_configs import from_config
+from schemas.words import iso_time
 from tests.fakes.advisers import NOON_S, config
 from tests.fakes.bars import random_bars
 from tests.fakes.bundles import ensemble_manifest, policy_manifest

@@ -14,7 +14,7 @@ from adapters.store.engine import Location
 from adapters.store.facts import TRADING
 from adapters.store.snapshot import SnapshotReader
 from rl_models.shelf import Shelf
-from schemas import AgentControlParams
+from schemas.agents import AgentControlParams
 from tests.fakes.bars import random_bars
 from tests.fakes.brokers import FakeBroker, Reply
 from tests.fakes.bundles import ensemble_manifest

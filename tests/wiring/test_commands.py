@@ -10,7 +10,8 @@ import pytest
 from adapters.boot import boot_clock
 from adapters.store.snapshot import SnapshotReader
 from rl_models.shelf import Candidate, Shelf
-from schemas import AgentConfigBody, AgentStartParams
+from schemas.agent_configs import AgentConfigBody
+from schemas.agents import AgentStartParams
 from tests.fakes.bars import random_bars
 from tests.fakes.bundles import ensemble_manifest, policy_manifest
 from tests.fakes.bus import FakeBus

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas import EngineSignal, EngineSignalRequest, EngineState
+from schemas.engine_signal import EngineSignal, EngineSignalRequest, EngineState
 from tests.fakes.advisers import READING, FakeFeatures, view
 from trading.errors import PolicyFailed, UnknownSymbol
 from trading.ports import Policy
@@ -63,7 +63,7 @@ def asked(
         features=FakeFeatures(market or view()),
         signals=Readings(reading),
         policy=lambda: policy,
-        symbol_of={"bitcoin": "BTC", "BTC": "BTC"}.get,
+        symbols=lambda: ("BTC",),
         halt=lambda: halt,
     )
     return asyncio.run(EngineSignals(views).answer({"symbol": symbol, "state": EngineState()}))
@@ -112,9 +112,15 @@ def test_what_is_not_known_now_is_hold(changes: dict[str, object], policy: Polic
     assert told["reasoning"]
 
 
-def test_a_symbol_that_is_not_listed_here_is_refused() -> None:
+@pytest.mark.parametrize("symbol", ["BTC", "BTCUSDT", "bitcoin"])
+def test_a_symbol_may_be_spelled_as_here_or_as_elsewhere(symbol: str) -> None:
+    assert asked(Opinion({0.0: 1.0, 1.0: 1.0}), symbol=symbol)["action"] == "BUY"
+
+
+@pytest.mark.parametrize("symbol", ["PEPE", "ETH", "ethereum"])
+def test_a_symbol_that_is_not_listed_here_is_refused(symbol: str) -> None:
     with pytest.raises(UnknownSymbol):
-        asked(Opinion({0.0: 1.0, 1.0: 1.0}), symbol="PEPE")
+        asked(Opinion({0.0: 1.0, 1.0: 1.0}), symbol=symbol)
 
 
 def test_what_the_engine_sends_is_taken_as_it_sends_it() -> None:

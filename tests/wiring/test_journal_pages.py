@@ -80,7 +80,7 @@ def test_a_decision_without_a_signal_shows_none(tmp_path: Path) -> None:
 
     async def main() -> Mapping[str, object]:
         async with running(location) as store:
-            await insert(store, [replace(made, decision=without)])
+            await insert(store, [made._replace(decision=without)])
             return await JournalPages(store).decision(made.decision.request_id)
 
     shown = asyncio.run(main())["signal"]

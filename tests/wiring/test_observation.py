@@ -73,6 +73,11 @@ def observed(
     location: Location, folder: Path, trading: Trading, *before: Order, away: bool = False
 ) -> TradingCondition:
     """How trading is seen once these orders are in the store."""
+    return condition(location, folder, trading, *before, away=away).trading
+
+
+def condition(location: Location, folder: Path, trading: Trading, *before: Order, away: bool = False) -> Condition:
+    """How the worker is seen then."""
     metrics = FakeMetrics()
 
     async def main() -> None:
@@ -84,6 +89,7 @@ def observed(
                 bus=SimpleNamespace(dropped=0),  # type: ignore[arg-type]
                 once=SimpleNamespace(replayed=0),  # type: ignore[arg-type]
                 door=lambda: DoorCounts(sockets=0, refused={}),
+                shadows=SimpleNamespace(totals={"kept": 13}),  # type: ignore[arg-type]
                 trading=trading,
             )
             observation = Observation(parts, metrics)  # type: ignore[arg-type]
@@ -100,8 +106,7 @@ def observed(
 
     asyncio.run(main())
     (seen,) = metrics.seen
-    assert seen.trading is not None
-    return seen.trading
+    return seen
 
 
 def numbered(number: int, state: OrderState) -> Order:
@@ -127,6 +132,10 @@ def test_what_trading_stands_on_is_told_in_words_of_the_metrics(location: Locati
     assert seen.bars_totals == {"late": 2, "kept": 4, "disputed": 1}
     assert seen.thresholds_totals == {"kept": 7, "refused": 8, "failed": 9}
     assert seen.agreements_totals == {"agreed": 10, "disagreed": 11, "failed": 12}
+
+
+def test_what_became_of_shadows_is_told(location: Location, tmp_path: Path) -> None:
+    assert condition(location, tmp_path, CALM).shadows_totals == {"kept": 13}
 
 
 def test_the_breakers_of_the_process_are_told_with_their_states(location: Location, tmp_path: Path) -> None:

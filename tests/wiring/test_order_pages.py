@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.store.engine import Location
-from schemas import ResolveRequest
+from schemas.orders import ResolveRequest
 from tests.fakes.brokers import PRICE, FakeBroker, Reply
 from tests.fakes.jobs import HandClock
 from tests.fakes.orders import Worker, decided, held, order_id, put_agent, states, worker

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.store.answers import LEASE_S
 from adapters.store.engine import Location, Store
-from schemas import PredictParams, PredictRequest, to_params
+from schemas.predictions import PredictParams, PredictRequest, to_params
 from tests.fakes.advisers import FakeFeatures, FakeOrders
 from tests.fakes.bus import FakeBus
 from tests.fakes.decisions import DECISION
@@ -67,6 +67,7 @@ class Process:
     queue: Queue
     features: FakeFeatures
     heard: list[str]
+    offered: list[Decision]
 
 
 @asynccontextmanager
@@ -77,6 +78,7 @@ async def processes(location: Location, folder: Path, clock: HandClock) -> Async
             store = await stack.enter_async_context(running(location))
             journal = await stack.enter_async_context(journalling(store, folder / str(number)))
             bus, heard, desk, features = FakeBus(), list[str](), FakeDesk(action), FakeFeatures()
+            offered: list[Decision] = []
             bus.subscribe(topic_of("user123"), lambda message, heard=heard: heard.append(json.loads(message)["action"]))
             predictions = Predictions(
                 desk,  # type: ignore[arg-type]
@@ -86,6 +88,7 @@ async def processes(location: Location, folder: Path, clock: HandClock) -> Async
                 bus,
                 market={"source": "fake", "speed": 1.0},
                 timeout_s=60.0,
+                offer=offered.append,
             )
             around = Surroundings(
                 store=store,
@@ -98,7 +101,7 @@ async def processes(location: Location, folder: Path, clock: HandClock) -> Async
             )
             once = Once(store, bus, secret=b"secret", now=clock)
             queue = Queue(around, max_waiting=10, max_polls=10)
-            made.append(Process(predictions, desk, once, queue, features, heard))
+            made.append(Process(predictions, desk, once, queue, features, heard, offered))
         yield made, store
 
 
@@ -154,6 +157,20 @@ def test_a_signal_from_the_future_does_not_use_up_its_key(location: Location, tm
             with pytest.raises(InvalidField, match="future"):
                 await here.predictions.answer_once(params(timestamp="2999-01-01T00:00:00Z"), "k", here.once)
             assert json.loads(await here.predictions.answer_once(params(), "k", here.once))["action"] == "SELL"
+
+    asyncio.run(main())
+
+
+def test_every_decision_is_offered_that_of_an_agent_on_a_bar_too(location: Location, tmp_path: Path) -> None:
+    async def nothing(_: object) -> None:
+        return None
+
+    async def main() -> None:
+        async with processes(location, tmp_path, HandClock()) as ((here, _), _):
+            here.desk.go.set()
+            await here.predictions.answer(params(), request_id="asked")
+            await here.predictions.decide_on_bar(DECISION.signal, "on a bar", nothing)
+            assert [decision.request_id for decision in here.offered] == ["asked", "on a bar"]
 
     asyncio.run(main())
 

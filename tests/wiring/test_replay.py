@@ -2,18 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from pydantic_core import to_json
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 
-from ab.assignment import Experiment
-from adapters.store.engine import Location
+from ab.assignment import Split, UnknownSplit
+from ab.commands import fold
+from ab.defaults import default_plan
+from ab.state import Command, Event
+from adapters.store.engine import Location, Store
+from adapters.store.experiment_tables import experiment_events
+from adapters.store.experiments import ExperimentChange, LoggedEvent, change_experiment
 from adapters.store.records import to_row
 from adapters.store.tables import decisions
 from adapters.store.terms import Circumstances, save_terms, terms_document
@@ -38,13 +44,14 @@ from tests.fakes.bundles import constant_onnx, policy_manifest
 from tests.fakes.market import EPOCH_S, HOUR_S, FakeMarket
 from tests.fakes.settings import settings
 from tests.fakes.stores import STORES, running
-from trading.agents import Agent, AgentState
+from trading.agents import Agent, AgentState, ExecutionMode
 from trading.desk import Advisers, Desk
 from trading.errors import PolicyTimedOut
-from trading.ports import Policy
+from trading.ports import Assigner, Policy
 from trading.vocabulary import (
     Action,
     Arm,
+    AssignmentReason,
     BlockReason,
     ConfidenceReason,
     Decision,
@@ -54,6 +61,7 @@ from trading.vocabulary import (
     Signal,
 )
 from wiring.circumstances import circumstances
+from wiring.experiment_log import event_text, state_after, state_text
 from wiring.replay import replay
 
 BARS = random_bars(700)
@@ -88,8 +96,38 @@ def at(location: Location, setup: Settings) -> Settings:
 
 def agreed(setup: Settings, source: str = "fake") -> Circumstances:
     """What a worker with these settings decides by."""
-    experiment = Experiment(key="default", salt="s", enabled=True, rl_share=setup.rl_traffic_percentage)
-    return circumstances(setup, experiment, market_source=source, service_version="0.1.0")
+    return circumstances(setup, market_source=source, service_version="0.1.0")
+
+
+def log_of(*commands: Command, share: float = 1.0) -> Sequence[Event]:
+    """The log of the default experiment with one stage of this share, and these commands after its start."""
+    plan = default_plan("default", "s", share)
+    return [
+        Event(
+            experiment="default",
+            number=number,
+            command=command,
+            by="operator",
+            reason=None,
+            at_s=float(number),
+            market_s=float(number),
+            plan=plan if command is Command.CREATE else None,
+        )
+        for number, command in enumerate((Command.CREATE, Command.START, *commands), start=1)
+    ]
+
+
+STARTED = log_of()
+
+
+def split_by(log: Sequence[Event]) -> Split:
+    """Who has which arm after these events."""
+    state = state_after([event_text(event) for event in log])
+    assert state is not None
+    return Split(state)
+
+
+POSITION = {("user123", "BTC", ExecutionMode.PAPER): Decimal(1)}
 
 
 def decide(
@@ -102,8 +140,10 @@ def decide(
     market: FakeMarket | None = None,
     source: str = "fake",
     known_for_s: float = 0.0,
+    assigner: Assigner | None = None,
+    opened_by: Arm | None = None,
 ) -> Decision:
-    """What a desk with this bundle, or this policy, answers to a signal."""
+    """What a desk with this bundle, or this policy, answers to a signal; with a position if an arm opened one."""
     terms = agreed(setup, source).terms
     market = market or FakeMarket({"BTC": BARS, "ETH": BARS}, source=source)
     live = LiveFeatures(market, () if bundle is None else bundle.networks)
@@ -111,9 +151,9 @@ def decide(
     active = policy or (FakePolicy() if bundle is None else BundlePolicy(live, bundle))
     desk = Desk(
         features=live,
-        assigner=Experiment(key="default", salt="s", enabled=True, rl_share=terms.experiment_rl_share),
+        assigner=assigner or split_by(STARTED),
         agents=FakeAgents(known or {}, known_for_s),
-        holdings=FakeHoldings(),
+        holdings=FakeHoldings() if opened_by is None else FakeHoldings(POSITION, arm=opened_by),
         symbols=lambda: 2,
         advisers=Advisers(
             rl=FakePolicies(active, {"ensemble": active}),
@@ -127,14 +167,33 @@ def decide(
     return asyncio.run(desk.decide(asked, request_id="r1", budget_s=1.0))
 
 
-def journal(location: Location, decision: Decision, kept: Circumstances) -> None:
-    """Put a decision into the store as the service does."""
+async def keep_log(store: Store, log: Sequence[Event]) -> None:
+    """Put an experiment's events into the store as the service does."""
+    state = None
+    for event in log:
+        state = fold(state, event)
+        detail = event_text(event)
+        kept = LoggedEvent(
+            number=event.number,
+            at_s=event.at_s,
+            market_s=event.market_s,
+            by=event.by,
+            command=event.command,
+            detail=detail,
+        )
+        change = ExperimentChange(event=kept, document=state_text(state), in_force=True)
+        await store.write(change_experiment(event.experiment, lambda *_, change=change: change))
+
+
+def journal(location: Location, decision: Decision, kept: Circumstances, log: Sequence[Event] = STARTED) -> None:
+    """Put a decision, and the log of its experiment, into the store as the service does."""
     digest, text = terms_document(kept)
     row = to_row(decision, decided_at_s=NOW_S, terms=digest)
 
     async def write() -> None:
         async with running(location) as store:
             await store.write(save_terms(digest, text))
+            await keep_log(store, log)
             values = row | {"document": to_json(row["document"]).decode()}
             await store.write(lambda connection: connection.execute(insert(decisions).values(values)))
 
@@ -292,6 +351,12 @@ def set_at(*path: str, to: object) -> Callable[[Any], None]:
     ("change", "named"),
     [
         (set_at("assignment", "stage", to="ramp"), "assignment.stage"),
+        (set_at("assignment", "version", to=1), "assignment.run"),
+        (set_at("assignment", "propensity", to=0.5), "assignment.propensity"),
+        (set_at("assignment", "model", to="ppo-btc-1h"), "assignment.model"),
+        (set_at("assignment", "max_notional_usd", to=1.0), "assignment.max_notional_usd"),
+        (set_at("held_arm", to="rl"), "held_arm"),
+        (set_at("held_arm", to="fallback"), "served_arm"),
         (set_at("served_arm", to="fallback"), "served_arm"),
         (set_at("failure", to="policy_nan"), "served_arm"),
         (set_at("advice", "scores", to=[0.0, 0.0, 5.000001]), "advice.scores"),
@@ -337,7 +402,8 @@ def test_what_cannot_be_made_again_is_said(here: Location, setup: Settings, caps
     journal(here, decision, replace(agreed(setup), libraries="another machine"))
     assert replay(setup, "r1") == 0
     said = capsys.readouterr().out
-    assert "that the assigned arm failed (policy_timeout)" in said
+    assert "that the arm asked first failed (policy_timeout)" in said
+    assert "assignment" not in said
     assert "computed then with another machine; now with numpy" in said
 
 
@@ -359,3 +425,86 @@ def test_terms_that_are_missing_are_named(here: Location, setup: Settings, capsy
     asyncio.run(forget())
     assert replay(setup, "r1") == 2
     assert "no terms sha256:gone" in capsys.readouterr().err
+
+
+def test_an_arm_is_made_again_from_the_log_as_it_was_then(
+    location: Location, setup: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decision = decide(setup, signal(), bundle=shipped("ppo-btc-1h"))
+    journal(location, decision, agreed(setup), log_of(Command.PAUSE, Command.ROLLBACK, Command.START))
+    assert replay(at(location, setup), "r1") == 0, capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"), [(Command.PAUSE, AssignmentReason.POSITION_HOLD), (Command.KILL, AssignmentReason.KILLED)]
+)
+def test_who_answered_while_a_position_was_open_comes_out_again(
+    here: Location, setup: Settings, command: Command, reason: AssignmentReason, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = log_of(command)
+    decision = decide(
+        setup,
+        signal(),
+        bundle=shipped("ppo-btc-1h"),
+        known={"user123": agent()},
+        assigner=split_by(log),
+        opened_by=Arm.RL,
+    )
+    assert (decision.assignment.arm, decision.serving_reason) == (Arm.FALLBACK, reason)
+    journal(here, decision, agreed(setup), log)
+    assert replay(setup, "r1") == 0
+    said = "which arm had opened the position (rl)" in capsys.readouterr().out
+    assert said is (decision.served_arm is Arm.RL)
+
+
+def test_an_arm_that_was_given_while_no_experiment_was_known_is_taken_as_recorded(
+    here: Location, setup: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decision = decide(setup, signal(reading=RULE_BUYS), assigner=UnknownSplit(key="default"))
+    journal(here, decision, agreed(setup))
+    assert replay(setup, "r1") == 0
+    assert "the assignment, which names no log of its experiment" in capsys.readouterr().out
+
+
+def before_experiments_had_a_log(document: Any) -> None:
+    """Write a document as it was in version 2."""
+    document["v"] = 2
+    del document["held_arm"]
+    del document["advice"]["keeps"]
+    for name in ("version", "run", "propensity", "model", "max_notional_usd"):
+        del document["assignment"][name]
+
+
+def test_a_decision_from_before_experiments_had_a_log_comes_out_again(
+    location: Location, setup: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal(location, decide(setup, signal(), bundle=shipped("ppo-btc-1h")), agreed(setup), log=[])
+    tamper(location, before_experiments_had_a_log)
+    assert replay(at(location, setup), "r1") == 0, capsys.readouterr()
+    assert "the assignment, which names no log of its experiment" in capsys.readouterr().out
+
+
+def test_a_rule_that_kept_what_was_held_before_anybody_wrote_that_down_comes_out_again(
+    location: Location, setup: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holds = replace(RULE_BUYS, action=Action.HOLD)
+    decision = decide(setup, signal(reading=holds), assigner=UnknownSplit(key="default"))
+    assert decision.advice.keeps is True
+    journal(location, decision, agreed(setup), log=[])
+    tamper(location, before_experiments_had_a_log)
+    assert replay(at(location, setup), "r1") == 0, capsys.readouterr()
+
+
+def test_a_log_that_lacks_an_event_of_that_time_is_named(
+    here: Location, setup: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal(here, decide(setup, signal()), agreed(setup))
+
+    async def forget() -> None:
+        async with running(here) as store:
+            lost = delete(experiment_events).where(experiment_events.c.number == 2)
+            await store.write(lambda connection: connection.execute(lost))
+
+    asyncio.run(forget())
+    assert replay(setup, "r1") == 2
+    assert "the log of default has 1 of the first 2 events" in capsys.readouterr().err

@@ -11,19 +11,24 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from pydantic_core import to_json
 
+from adapters.store.choices import choose
+from adapters.store.experiments import ExperimentChange, LoggedEvent, change_experiment
 from adapters.store.schema import prepare
 from routes.errors import explain
-from schemas import SessionPageView
+from schemas.sessions import SessionPageView
 from settings import MarketSource, Settings, SignalSource, TradingVersion
 from tests.fakes.served import free_port
 from tests.fakes.settings import settings
 from tests.fakes.stack.running import running_stack
 from tests.fakes.waiting import eventually
+from trading.vocabulary import AssignmentReason
 from wiring.bar_signals import HeardSignals
+from wiring.evaluated import Failing, failing_choice_of, failing_text
 from wiring.life import STOP_S
 from wiring.observation import DoorCounts
 from wiring.runners import open_rule
 from wiring.signs import impaired
+from wiring.split_in_force import DEFAULT_EXPERIMENT
 from wiring.status import reports
 from wiring.stores import find_store
 from wiring.worker import Door, Worker
@@ -123,12 +128,49 @@ def test_a_worker_without_one_of_its_loops_is_not_ready_and_asks_to_be_ended(
     asyncio.run(main())
 
 
+def test_a_worker_that_cannot_read_the_experiment_in_force_says_so_and_goes_on_with_the_rule(setup: Settings) -> None:
+    told: list[str] = []
+
+    async def main() -> None:
+        worker = made(setup, told)
+        await worker.start()
+        assert reports(worker)["experiment"]()["problem"] is None  # type: ignore[index]
+        event = LoggedEvent(number=3, at_s=0.0, market_s=0.0, by="", command="", detail="{}")
+        damaged = ExperimentChange(event=event, document="{}", in_force=True)
+        await worker.store.write(change_experiment("default", lambda _: damaged))
+        await eventually(lambda: "experiment" in impaired(worker))
+        assert worker.trials.split.assign("user123").reason is AssignmentReason.UNKNOWN
+        said = reports(worker)["experiment"]()
+        assert isinstance(said, dict)
+        assert (said["key"], said["phase"], said["environment_differs"]) == ("default", None, None)
+        assert "damaged" in said["problem"]
+        assert reports(worker)["evaluation"]() is None
+        assert (worker.not_ready(), told) == ([], [])
+        await worker.stop()
+
+    asyncio.run(main())
+
+
 def test_a_worker_that_cannot_read_the_store_says_so(setup: Settings) -> None:
     async def main() -> None:
         worker = made(setup)
         await worker.start()
         worker.known._as_of_s -= 60.0
         assert "store" in impaired(worker)
+        await worker.stop()
+
+    asyncio.run(main())
+
+
+def test_a_worker_says_that_the_experiment_cannot_be_judged_whoever_tried(setup: Settings) -> None:
+    async def main() -> None:
+        worker = made(setup)
+        await worker.start()
+        failing = Failing(run=1, failures=2, error="nan is no price", paused=False)
+        await worker.store.write(choose(failing_choice_of(DEFAULT_EXPERIMENT), failing_text(failing)))
+        await eventually(lambda: "experiment" in impaired(worker))
+        shown = json.loads(to_json(reports(worker)["evaluation"]()))
+        assert (shown["error"], shown["failures"]) == ("nan is no price", 2)
         await worker.stop()
 
     asyncio.run(main())

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from adapters.store import trading_tables
+from adapters.store import experiment_tables, trading_tables
 from adapters.store.tables import METADATA
 
-# Both files have put their tables into it.
-assert trading_tables.orders.metadata is METADATA  # noqa: S101
+# All three files have put their tables into it.
+assert trading_tables.orders.metadata is experiment_tables.exposures.metadata is METADATA  # noqa: S101
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
 with context.begin_transaction():
     context.run_migrations()

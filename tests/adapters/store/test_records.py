@@ -80,9 +80,19 @@ ADVICE = st.builds(
     digest=st.none() | TEXTS,
     observations=st.none() | st.dictionaries(TEXTS, st.binary(max_size=64), max_size=3),
     thresholds=st.none() | THRESHOLDS,
+    keeps=st.none() | st.booleans(),
 )
 ASSIGNMENTS = st.builds(
-    Assignment, experiment=TEXTS, arm=st.sampled_from(Arm), reason=st.sampled_from(AssignmentReason), stage=TEXTS
+    Assignment,
+    experiment=TEXTS,
+    version=COUNTS,
+    run=COUNTS,
+    arm=st.sampled_from(Arm),
+    reason=st.sampled_from(AssignmentReason),
+    stage=TEXTS,
+    propensity=MAYBE,
+    model=st.none() | TEXTS,
+    max_notional_usd=MAYBE,
 )
 VIEWS = st.builds(
     MarketView,
@@ -138,6 +148,7 @@ DECISIONS = st.builds(
     halt=st.sampled_from(Halt),
     refused_by=st.lists(st.sampled_from(BlockReason), max_size=2).map(tuple),
     client_order_id=st.none() | TEXTS,
+    held_arm=st.none() | st.sampled_from(Arm),
 )
 SIMPLE = Decision(
     request_id="r1",
@@ -152,7 +163,9 @@ SIMPLE = Decision(
         confidence_reason=ConfidenceReason.RULE,
         reasoning="because",
     ),
-    assignment=Assignment(experiment="default", arm=Arm.RL, reason=AssignmentReason.HASH, stage="ramp"),
+    assignment=Assignment(
+        experiment="default", version=2, run=1, arm=Arm.RL, reason=AssignmentReason.HASH, stage="ramp"
+    ),
     served_arm=Arm.FALLBACK,
     failure=FailureReason.POLICY_TIMEOUT,
     position_exposure=0.0,
@@ -169,10 +182,6 @@ CIRCUMSTANCES = Circumstances(
         limits=Limits(signal_max_age_s=60.0, max_price_gap=0.05, dead_band=0.02),
         exposures=ExposureRange(lowest=0.0, highest=1.0),
         fallback_exposure=0.1 + 0.2,
-        experiment_key="default",
-        experiment_salt="salt",
-        experiment_enabled=True,
-        experiment_rl_share=0.1,
         service_version="0.1.0",
     ),
     market_source="simulated",
@@ -234,9 +243,10 @@ def test_a_decision_whose_arm_answered_did_not_fail() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"v": 3},
+        {"v": 4},
         {"v": None},
         {"v": 1},
+        {"v": 2},
         {"action": "SHORT"},
         {"position_exposure": "0"},
         {"position_exposure": True},
@@ -299,6 +309,62 @@ def test_a_decision_from_before_there_were_orders_is_read_as_one_without() -> No
     assert (back.agent.version, back.signal.quote) == (7, Quote(price=100.0, bid=99.5, ask=None, at_s=1.5))
 
 
+# As the service wrote it before experiments had a log; nothing of it may change either.
+VERSION_2 = json.loads(VERSION_1) | {
+    "v": 2,
+    "advice": json.loads(VERSION_1)["advice"]
+    | {
+        "thresholds": {
+            "values": {"rsi": 65.0, "confidence": 0.7, "macd": 0.0, "volume": 5e8, "momentum": 2.0},
+            "origin": "service",
+            "as_of_s": 1700000000.0,
+        }
+    },
+    "halt": "reducing",
+    "refused_by": ["limit_notional"],
+    "client_order_id": None,
+}
+
+
+@pytest.mark.parametrize("document", [json.loads(VERSION_1), VERSION_2])
+def test_a_decision_from_before_experiments_had_a_log_names_no_version_of_one(document: object) -> None:
+    back = decision_from(document)
+    assert back.assignment == Assignment(
+        experiment="default", version=0, run=0, arm=Arm.RL, reason=AssignmentReason.HASH, stage="ramp"
+    )
+    assert back.held_arm is None
+
+
+@pytest.mark.parametrize("document", [json.loads(VERSION_1), VERSION_2])
+def test_of_an_advice_from_before_experiments_nobody_knows_whether_it_kept_what_was_held(document: object) -> None:
+    assert decision_from(document).advice.keeps is None
+
+
+def test_a_decision_from_before_experiments_had_a_log_keeps_its_halt_and_its_thresholds() -> None:
+    back = decision_from(VERSION_2)
+    assert (back.halt, back.refused_by) == (Halt.REDUCING, (BlockReason.LIMIT_NOTIONAL,))
+    assert back.advice.thresholds is not None
+    assert back.advice.thresholds.values.rsi == 65.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"held_arm": None},
+        {"advice": json.loads(VERSION_1)["advice"] | {"keeps": False}},
+        {"assignment": None},
+        {"assignment": json.loads(VERSION_1)["assignment"] | {"version": 0}},
+        {"assignment": json.loads(VERSION_1)["assignment"] | {"max_notional_usd": None}},
+    ],
+)
+@pytest.mark.parametrize("document", [json.loads(VERSION_1), VERSION_2])
+def test_a_document_from_before_experiments_with_anything_of_them_is_refused(
+    document: dict[str, object], change: dict[str, object]
+) -> None:
+    with pytest.raises(StoreRefused):
+        decision_from(document | change)
+
+
 @pytest.mark.parametrize("change", [{"halt": "open"}, {"advice": None}, {"advice": {"thresholds": None}}])
 def test_a_document_of_the_first_version_with_anything_of_a_later_one_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(StoreRefused):
@@ -316,8 +382,22 @@ def test_a_document_that_lacks_a_field_is_refused_by_its_name() -> None:
 def test_terms_read_back_are_equal_and_any_other_have_another_digest() -> None:
     digest, text = terms_document(CIRCUMSTANCES)
     assert circumstances_from(text) == CIRCUMSTANCES
-    other = replace(CIRCUMSTANCES, terms=replace(CIRCUMSTANCES.terms, experiment_rl_share=0.2))
+    other = replace(CIRCUMSTANCES, terms=replace(CIRCUMSTANCES.terms, fallback_exposure=0.2))
     assert len({digest, terms_document(other)[0], terms_document(replace(CIRCUMSTANCES, libraries=""))[0]}) == 3
+
+
+def test_terms_from_when_they_named_the_experiment_are_read_without_it() -> None:
+    kept = json.loads(terms_document(CIRCUMSTANCES)[1])
+    kept["terms"] |= {
+        "experiment_key": "default",
+        "experiment_salt": "salt",
+        "experiment_enabled": True,
+        "experiment_rl_share": 0.1,
+    }
+    assert circumstances_from(json.dumps(kept)) == CIRCUMSTANCES
+    kept["terms"]["experiment_of_tomorrow"] = 1
+    with pytest.raises(StoreRefused, match="experiment_of_tomorrow"):
+        circumstances_from(json.dumps(kept))
 
 
 def test_damaged_terms_are_refused() -> None:

@@ -54,7 +54,7 @@ async def at_once(_: float) -> None:
 
 def traded(first: int, count: int, at_s: float) -> Sequence[Entry]:
     """The same, each with an order."""
-    return [replace(one, decision=replace(one.decision, refused_by=())) for one in made(first, count, at_s)]
+    return [one._replace(decision=replace(one.decision, refused_by=())) for one in made(first, count, at_s)]
 
 
 async def swept(store: Store) -> Swept:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 
 from adapters.store.agents import change_agent, config_text
 from adapters.store.choices import choose
@@ -13,10 +13,12 @@ from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Store, Work
 from adapters.store.snapshot import CHUNK, SnapshotReader
 from adapters.store.tables import agents, snapshot_version
+from adapters.store.trading_tables import positions
 from tests.fakes.agents import CONFIG
 from tests.fakes.stores import running
-from trading.agents import Agent, AgentCommand, AgentState, control, start
+from trading.agents import Agent, AgentCommand, AgentState, ExecutionMode, control, start
 from trading.errors import StoreUnavailable
+from trading.vocabulary import Arm
 
 Result = TypeVar("Result")
 
@@ -218,5 +220,45 @@ def test_the_models_that_agents_may_decide_with_are_those_of_agents_that_are_not
             await snapshot.refresh()
             assert snapshot.model_types() == {"a2c"}
             assert [snapshot.count(state) for state in AgentState] == [0, 1, 3]
+
+    asyncio.run(scenario())
+
+
+def holding(user_id: str, mode: str, arm: str | None, *, version: int) -> dict[str, object]:
+    quantity = "0" if arm is None else "0.5"
+    amounts = {"quantity": quantity, "average_cost": "100", "opened_at": None if arm is None else 1.0}
+    return {
+        "user_id": user_id,
+        "symbol": "BTC",
+        "mode": mode,
+        "arm": arm,
+        "changed_at": 1.0,
+        "version": version,
+    } | amounts
+
+
+def test_who_opened_a_position_is_known_until_it_is_flat(location: Location) -> None:
+    async def put(store: Store, version: int, *rows: dict[str, object]) -> None:
+        async def work(connection: StoreConnection) -> None:
+            await connection.execute(delete(positions))
+            for row in rows:
+                await connection.execute(insert(positions), row)
+            await connection.execute(update(snapshot_version).values(version=version))
+
+        await store.write(work)
+
+    async def scenario() -> None:
+        async with running(location) as store:
+            snapshot = SnapshotReader(store)
+            await put(store, 1, holding("a", "paper", "rl", version=1), holding("b", "live", "fallback", version=1))
+            await snapshot.refresh()
+            assert snapshot.opened_by("a", "BTC", ExecutionMode.PAPER) is Arm.RL
+            assert snapshot.opened_by("b", "BTC", ExecutionMode.LIVE) is Arm.FALLBACK
+            assert snapshot.opened_by("a", "BTC", ExecutionMode.LIVE) is None
+            assert snapshot.opened_by("a", "ETH", ExecutionMode.PAPER) is None
+            await put(store, 2, holding("a", "paper", None, version=2), holding("b", "live", "rl", version=2))
+            await snapshot.refresh()
+            assert snapshot.opened_by("a", "BTC", ExecutionMode.PAPER) is None
+            assert snapshot.opened_by("b", "BTC", ExecutionMode.LIVE) is Arm.RL
 
     asyncio.run(scenario())

@@ -1,0 +1,100 @@
+"""Where an experiment is: what the log of its events adds up to."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ab.plan import Plan
+from trading.vocabulary import Arm
+
+
+class Phase(StrEnum):
+    """What an experiment is doing. Only `running` lets anybody new meet the policy."""
+
+    DRAFT = "draft"
+    RUNNING = "running"
+    PAUSED = "paused"
+    ROLLED_BACK = "rolled_back"
+    KILLED = "killed"
+    PROMOTED = "promoted"
+
+
+class Command(StrEnum):
+    """What can be asked of an experiment; each is one event of its log."""
+
+    CREATE = "create"
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ADVANCE = "advance"
+    APPROVE = "approve"
+    ROLLBACK = "rollback"
+    KILL = "kill"
+    PROMOTE = "promote"
+    CONFIGURE = "configure"
+    OVERRIDE = "override"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The share of users whom the hash gave the policy from a market time (Unix seconds) on; `stage` counts from 0.
+
+    It is 0 while the experiment was paused or disabled, and from its end on.
+    """
+
+    stage: int
+    share: float
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """A user who has an arm because an operator says so."""
+
+    user_id: str
+    arm: Arm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentState:
+    """An experiment now. `version` is the number of its events: a command names the one it is based on.
+
+    `run` grows with every start and decides, with the salt, who is where; 0 before the first. `enabled` False gives
+    everybody the rule. `share` (0..1) is the one it has while it runs, `steps` what was in force in this run, oldest
+    first. `approved`: the next stage may begin. `reason` is why the last command was given, in words.
+    """
+
+    plan: Plan
+    version: int
+    run: int
+    phase: Phase
+    enabled: bool
+    stage: int
+    share: float
+    approved: bool
+    overrides: tuple[Override, ...]
+    steps: tuple[Step, ...]
+    changed_at_s: float
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One command that was taken: `number` counts from 1 within the experiment; `by` is operator or engine.
+
+    `at_s` is a wall time, `market_s` the market's (both Unix seconds). `plan` comes with create only, `enabled` with
+    create and configure, `share` with configure (None: unchanged, at first enabled), `user_id` and `arm` with override
+    (`arm` None ends it).
+    """
+
+    experiment: str
+    number: int
+    command: Command
+    by: str
+    reason: str | None
+    at_s: float
+    market_s: float
+    plan: Plan | None = None
+    enabled: bool | None = None
+    share: float | None = None
+    user_id: str | None = None
+    arm: Arm | None = None

@@ -1,0 +1,124 @@
+"""What the looks so far allow to be said, and why, in words."""
+
+from collections.abc import Sequence
+from math import ceil
+
+from ab.plan import Analysis
+from ab.results import Conclusion, Look
+from ab.statistics.spending import least_p
+
+FEWEST_IN_AN_ARM = 2
+
+
+def conclude(looks: Sequence[Look], analysis: Analysis) -> tuple[Conclusion, str]:
+    """The conclusion after these looks (oldest first) and its reason.
+
+    A significant effect stays one. "Not worse" holds while the lower end of the latest interval is above the margin
+    that was allowed: the same tests against that loss, one-sided at half the level.
+    """
+    if not looks:
+        return Conclusion.UNDECIDED, f"No look has been taken yet; {analysis.looks} are planned."
+    for look in looks:
+        if look.significant and look.effect_bps is not None:
+            conclusion = Conclusion.BETTER if look.effect_bps > 0.0 else Conclusion.WORSE
+            return conclusion, _significant(looks[: look.number], look.effect_bps, analysis)
+    latest = looks[-1]
+    obstacle = _obstacle(latest, analysis)
+    if obstacle is not None:
+        return Conclusion.CANNOT_CONCLUDE, obstacle
+    if latest.low_bps is not None and latest.low_bps > -analysis.margin_bps:
+        return Conclusion.NOT_WORSE, _not_worse(latest, analysis)
+    if latest.number >= analysis.looks:
+        return Conclusion.INCONCLUSIVE, f"All {analysis.looks} looks are taken. {_open(looks, analysis)}"
+    return Conclusion.UNDECIDED, f"Look {latest.number} of {analysis.looks}. {_open(looks, analysis)}"
+
+
+def _obstacle(look: Look, analysis: Analysis) -> str | None:
+    users = look.users_rl + look.users_control
+    # Days come with the looks that are left; users need not.
+    days = look.days + ceil((analysis.looks - look.number) * analysis.look_days)
+    if min(look.users_rl, look.users_control) < FEWEST_IN_AN_ARM:
+        return (
+            f"{look.users_rl} users of the policy and {look.users_control} of the rule have outcomes; "
+            f"the test needs at least {FEWEST_IN_AN_ARM} in each."
+        )
+    if look.smallest_p is None:
+        return "All users earned the same, so there is nothing to compare."
+    of_users = max(least_p(users), look.smallest_p if look.smallest_p > least_p(look.days) else 0.0)
+    if of_users > analysis.alpha:
+        return _too_few(f"{users} users", of_users, analysis)
+    if least_p(days) > analysis.alpha:
+        return _too_few(f"{days} days at the last look", least_p(days), analysis)
+    if look.number >= analysis.looks and 0.0 in (look.level, look.level_days):
+        return "The outcomes are so alike that chance could give any result too often: none could be significant."
+    return None
+
+
+def _too_few(what: str, smallest_p: float, analysis: Analysis) -> str:
+    return (
+        f"With {what} no result can have a p-value below {smallest_p:.2g}, and only {analysis.alpha:.2g} may be spent "
+        "over all looks."
+    )
+
+
+def _by_users(looks: Sequence[Look]) -> Look | None:
+    return next((look for look in looks if _within(look.p_value, look.level)), None)
+
+
+def _by_days(looks: Sequence[Look]) -> Look | None:
+    return next((look for look in looks if _within(look.p_value_days, look.level_days)), None)
+
+
+def _within(p_value: float | None, level: float | None) -> bool:
+    return p_value is not None and level is not None and p_value <= level
+
+
+def _significant(looks: Sequence[Look], effect_bps: float, analysis: Analysis) -> str:
+    word = "more" if effect_bps > 0.0 else "less"
+    users, days = _by_users(looks) or looks[-1], _by_days(looks) or looks[-1]
+    return (
+        f"At look {looks[-1].number} of {analysis.looks} the policy earned {abs(effect_bps):.2f} bps a day {word} than "
+        f"the rule, and that is no accident of who was assigned (p {users.p_value:.2g} at look {users.number}, where "
+        f"at most {users.level:.2g} was needed) nor of the days (p {days.p_value_days:.2g} over {days.days} days, "
+        f"where at most {days.level_days:.2g} was needed)."
+    )
+
+
+def _not_worse(look: Look, analysis: Analysis) -> str:
+    return (
+        f"Look {look.number} of {analysis.looks}. The policy earns at most {-(look.low_bps or 0.0):.2f} bps a day less "
+        f"than the rule, and a loss below {analysis.margin_bps:g} bps was allowed; that it earns more is not shown."
+    )
+
+
+def _open(looks: Sequence[Look], analysis: Analysis) -> str:
+    look, users, days = looks[-1], _by_users(looks), _by_days(looks)
+    low = "minus infinity" if look.low_bps is None else f"{look.low_bps:.2f}"
+    high = "infinity" if look.high_bps is None else f"{look.high_bps:.2f}"
+    between = f"The policy's effect is between {low} and {high} bps a day"
+    if users is not None and days is not None:
+        return f"By users and by days no accident, but not with the same sign: nothing is concluded. {between}."
+    if users is not None:
+        return f"{_only_users(users, look)} {between}."
+    if days is not None:
+        return (
+            f"No accident of the days (p {days.p_value_days:.2g}), but of who was assigned it may be one "
+            f"(p {_chance(look.p_value)}). {between}."
+        )
+    if 0.0 in (look.level, look.level_days):
+        return "So early no result can be significant."
+    return f"{between}: neither a difference nor a loss below {analysis.margin_bps:g} bps is shown."
+
+
+def _only_users(users: Look, latest: Look) -> str:
+    assigned = f"No accident of who was assigned (p {users.p_value:.2g})"
+    if latest.p_value_days is None:
+        return f"{assigned}, but on no day did the arms differ."
+    return (
+        f"{assigned}, but all users met the same {latest.days} days, and over such days a difference like this is an "
+        f"accident of the market with p {latest.p_value_days:.2g}."
+    )
+
+
+def _chance(p_value: float | None) -> str:
+    return "not known" if p_value is None else f"{p_value:.2g}"

@@ -1,0 +1,198 @@
+"""What each command makes of an experiment, and that its state is what its log adds up to."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ab.commands import CHANGES, fold, stage_since_s
+from ab.requests import CommandRequest, decide
+from ab.running import share_in_force
+from ab.state import Command, Event, ExperimentState, Override, Phase, Step
+from tests.fakes.experiments import START_S, after, folded, log, plan, request, stage
+from trading.errors import IllegalChange, InvalidField
+from trading.vocabulary import Arm
+
+OPEN_ENDED = plan(stages=(stage(0.1, min_days=0.0, min_units=0),))
+
+
+def configure(enabled: bool | None = None, share: float | None = None, **changes: object) -> CommandRequest:
+    return request(Command.CONFIGURE, enabled=enabled, share=share, **changes)
+
+
+def override(user_id: str, arm: Arm | None) -> CommandRequest:
+    return request(Command.OVERRIDE, user_id=user_id, arm=arm)
+
+
+def summary(state: ExperimentState) -> tuple[Phase, int, int, float]:
+    return state.phase, state.run, state.stage, state.share
+
+
+def test_an_experiment_begins_as_a_draft_that_nobody_meets() -> None:
+    created = after()
+    assert summary(created) == (Phase.DRAFT, 0, 0, 0.0)
+    assert (created.version, created.enabled, created.approved) == (1, True, False)
+    assert (created.plan, created.steps, created.overrides) == (plan(), (), ())
+    assert stage_since_s(created) is None
+
+
+@pytest.mark.parametrize(
+    ("commands", "expected"),
+    [
+        ((Command.START,), (Phase.RUNNING, 1, 0, 0.1)),
+        ((Command.START, Command.PAUSE), (Phase.PAUSED, 1, 0, 0.1)),
+        ((Command.START, Command.PAUSE, Command.RESUME), (Phase.RUNNING, 1, 0, 0.1)),
+        ((Command.START, Command.ADVANCE), (Phase.RUNNING, 1, 1, 0.25)),
+        ((Command.START, Command.ADVANCE, Command.APPROVE, Command.ADVANCE), (Phase.RUNNING, 1, 2, 0.5)),
+        ((Command.START, Command.ADVANCE, Command.ROLLBACK), (Phase.ROLLED_BACK, 1, 1, 0.0)),
+        ((Command.START, Command.ADVANCE, Command.KILL), (Phase.KILLED, 1, 1, 0.0)),
+        ((Command.START, Command.PROMOTE), (Phase.PROMOTED, 1, 0, 1.0)),
+        ((Command.START, Command.PROMOTE, Command.ROLLBACK), (Phase.ROLLED_BACK, 1, 0, 0.0)),
+        ((Command.START, Command.ADVANCE, Command.ROLLBACK, Command.START), (Phase.RUNNING, 2, 0, 0.1)),
+        ((Command.START, Command.KILL, Command.START), (Phase.RUNNING, 2, 0, 0.1)),
+    ],
+)
+def test_what_commands_lead_to(commands: tuple[Command, ...], expected: tuple[Phase, int, int, float]) -> None:
+    assert summary(after(*commands)) == expected
+
+
+def test_every_step_of_the_share_is_kept_until_the_next_start() -> None:
+    times = iter(range(9))
+    timed = [
+        request(command, market_s=START_S + next(times))
+        for command in (Command.START, Command.ADVANCE, Command.PAUSE, Command.RESUME, Command.ROLLBACK)
+    ]
+    rolled_back = after(*timed)
+    assert rolled_back.steps == (
+        Step(stage=0, share=0.1, since_s=START_S),
+        Step(stage=1, share=0.25, since_s=START_S + 1),
+        Step(stage=1, share=0.0, since_s=START_S + 2),
+        Step(stage=1, share=0.25, since_s=START_S + 3),
+        Step(stage=1, share=0.0, since_s=START_S + 4),
+    )
+    assert stage_since_s(rolled_back) == START_S + 1
+    again = after(*timed, request(Command.START, market_s=START_S + 9))
+    assert again.steps == (Step(stage=0, share=0.1, since_s=START_S + 9),)
+
+
+def test_an_approval_is_for_one_stage() -> None:
+    approved = after(Command.START, Command.ADVANCE, Command.APPROVE)
+    assert approved.approved
+    assert not after(Command.START, Command.ADVANCE, Command.APPROVE, Command.ADVANCE).approved
+    assert not after(Command.START, Command.APPROVE, Command.ROLLBACK, Command.START).approved
+
+
+def test_a_state_says_when_it_changed_and_why() -> None:
+    paused = after(Command.START, request(Command.PAUSE, reason="too many errors", at_s=7.0))
+    assert (paused.changed_at_s, paused.reason, paused.version) == (7.0, "too many errors", 3)
+    assert after(Command.START, request(Command.PAUSE, reason="x"), Command.RESUME).reason is None
+
+
+def test_configure_sets_what_it_names_and_notes_the_step() -> None:
+    raised = after(Command.START, configure(share=0.4, market_s=START_S + 5), of=OPEN_ENDED)
+    assert summary(raised) == (Phase.RUNNING, 1, 0, 0.4)
+    assert raised.steps[-1] == Step(stage=0, share=0.4, since_s=START_S + 5)
+    disabled = after(Command.START, configure(share=0.4), configure(enabled=False), of=OPEN_ENDED)
+    assert (disabled.enabled, disabled.share) == (False, 0.4)
+    assert [step.share for step in disabled.steps] == [0.1, 0.4, 0.0]
+    assert after(Command.START, configure(enabled=False), configure(True), of=OPEN_ENDED).steps[-1].share == 0.1
+    assert after(Command.START, configure(True, 0.1), of=OPEN_ENDED).steps == raised.steps[:1]
+
+
+def test_a_run_ends_once_however_often_it_is_ended_and_whatever_was_before() -> None:
+    times = iter(range(9))
+    ended = after(
+        *(
+            request(command, market_s=START_S + next(times))
+            for command in (Command.START, Command.PAUSE, Command.ROLLBACK, Command.KILL)
+        )
+    )
+    assert [(step.share, step.since_s - START_S) for step in ended.steps] == [(0.1, 0), (0.0, 1), (0.0, 2)]
+
+
+def test_configure_takes_every_share() -> None:
+    for share in (0.0, 0.5, 1.0):
+        assert after(Command.START, configure(share=share), of=OPEN_ENDED).share == share
+
+
+def test_configure_keeps_a_pause() -> None:
+    assert summary(after(Command.START, Command.PAUSE, configure(share=0.3), of=OPEN_ENDED)) == (
+        Phase.PAUSED,
+        1,
+        0,
+        0.3,
+    )
+
+
+@pytest.mark.parametrize("end", [Command.ROLLBACK, Command.PROMOTE])
+def test_configure_with_a_share_starts_a_new_run_where_none_goes_on(end: Command) -> None:
+    anew = after(Command.START, end, configure(share=0.2, market_s=START_S + 5), of=OPEN_ENDED)
+    assert summary(anew) == (Phase.RUNNING, 2, 0, 0.2)
+    assert anew.steps == (Step(stage=0, share=0.2, since_s=START_S + 5),)
+    ended = after(Command.START, end, of=OPEN_ENDED)
+    switched = after(Command.START, end, configure(enabled=False), of=OPEN_ENDED)
+    assert (summary(switched), switched.enabled) == (summary(ended), False)
+
+
+def test_an_override_lasts_until_it_is_ended_over_starts_too() -> None:
+    first, second = override("b", Arm.RL), override("a", Arm.FALLBACK)
+    state = after(first, Command.START, second, Command.ROLLBACK, Command.START)
+    assert state.overrides == (Override(user_id="a", arm=Arm.FALLBACK), Override(user_id="b", arm=Arm.RL))
+    assert after(first, override("b", Arm.FALLBACK)).overrides == (Override(user_id="b", arm=Arm.FALLBACK),)
+    assert after(first, second, override("b", None)).overrides == (Override(user_id="a", arm=Arm.FALLBACK),)
+    assert after(override("nobody", None)).overrides == ()
+
+
+def test_a_log_that_skips_or_repeats_an_event_is_refused() -> None:
+    events = log([request(Command.CREATE, plan=plan()), request(Command.START), request(Command.PAUSE)])
+    state = folded(events[:2])
+    for wrong in (events[1], replace(events[2], number=4), replace(events[2], experiment="other")):
+        with pytest.raises(ValueError, match="does not follow"):
+            fold(state, wrong)
+    with pytest.raises(ValueError, match="does not follow"):
+        fold(state, replace(events[2], command=Command.RESUME))
+    with pytest.raises(ValueError, match="begins with event 2"):
+        fold(None, events[1])
+
+
+def a_request() -> st.SearchStrategy[CommandRequest]:
+    return st.builds(
+        request,
+        st.sampled_from([command for command in Command if command is not Command.CREATE]),
+        share=st.none() | st.floats(0.0, 1.0),
+        enabled=st.none() | st.booleans(),
+        user_id=st.sampled_from(["a", "b", "c"]),
+        arm=st.none() | st.sampled_from([Arm.RL, Arm.FALLBACK]),
+        market_s=st.floats(START_S, START_S + 1e6),
+    )
+
+
+def taken(state: ExperimentState | None, asked: CommandRequest) -> Event | None:
+    try:
+        return decide(state, asked)
+    except (IllegalChange, InvalidField):
+        return None
+
+
+@settings(max_examples=200)
+@given(st.sampled_from([plan(), OPEN_ENDED]), st.lists(a_request(), max_size=30))
+def test_whatever_is_asked_the_state_is_sound_and_is_what_the_log_adds_up_to(
+    of: object, asked: list[CommandRequest]
+) -> None:
+    events = log([request(Command.CREATE, plan=of)])
+    state = folded(events)
+    for one in asked:
+        event = taken(state, one)
+        if event is None:
+            continue
+        before, state = state, fold(state, event)
+        events.append(event)
+        assert CHANGES[before.phase, event.command] is state.phase or state.run > before.run
+        assert state.version == len(events) == event.number
+        assert 0.0 <= state.share <= 1.0
+        assert (state.share == 0.0) >= (state.phase in (Phase.DRAFT, Phase.ROLLED_BACK, Phase.KILLED))
+        assert bool(state.steps) == (state.run > 0)
+        assert not state.steps or state.steps[-1].share == share_in_force(state)
+        assert 0 <= state.stage < len(state.plan.stages)
+    assert folded(events) == state

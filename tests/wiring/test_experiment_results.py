@@ -1,0 +1,120 @@
+"""What is shown of an experiment's findings, and how its page is made."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from ab.results import Conclusion, Findings
+from ab.state import ExperimentState
+from tests.fakes.experiments import findings, primary, running
+from tests.fakes.waiting import run
+from trading.errors import NotFound, StoreRefused
+from wiring.evaluated import Evaluated, KnownFindings, choice_of, evaluated_from, evaluated_text
+from wiring.experiment_results import ExperimentResults
+from wiring.latencies import latencies_of, latencies_text
+
+FOUND = Evaluated(version=3, run=1, seconds=0.25, findings=findings(primary=primary(Conclusion.NOT_WORSE)))
+
+MEASURED = {("ppo", "3", "rl"): [(0.001, 5), (float("inf"), 1)]}
+
+
+class Known:
+    """Knows one running experiment."""
+
+    async def state(self, key: str) -> ExperimentState:
+        if key != "default":
+            raise NotFound("experiment")
+        return running()
+
+
+class Judge:
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+
+    async def run(self, *arguments: str) -> bytes:
+        self.asked.append(arguments)
+        return b"said"
+
+
+def results(kept: Evaluated | None = None) -> tuple[ExperimentResults, Judge]:
+    judge = Judge()
+    texts = {} if kept is None else {choice_of("default"): evaluated_text(kept)}
+    known = KnownFindings(texts.get)
+    return ExperimentResults(Known(), known, judge, model_seconds=lambda: MEASURED), judge
+
+
+def test_findings_are_kept_and_read_back_as_they_were() -> None:
+    assert evaluated_from(evaluated_text(FOUND)) == FOUND
+
+
+def test_findings_that_are_no_number_are_not_kept() -> None:
+    bad = replace(FOUND, findings=findings(at_s=math.nan))
+    with pytest.raises(ValueError, match="JSON compliant"):
+        evaluated_text(bad)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", evaluated_text(FOUND).replace('"run":1', '"run":"1"')])
+def test_a_text_that_is_none_of_ours_is_refused(text: str) -> None:
+    with pytest.raises(StoreRefused):
+        evaluated_from(text)
+
+
+def test_nothing_is_shown_before_the_first_evaluation_nor_of_an_earlier_run() -> None:
+    for kept in (None, replace(FOUND, run=0)):
+        shown = run(results(kept)[0].results("default"))
+        assert shown == {"key": "default", "run": 1, "version": None, "as_of": None, "findings": None}
+
+
+def test_findings_are_shown_with_times_and_with_null_for_what_is_not_known() -> None:
+    shown = json.loads(json.dumps(run(results(FOUND)[0].results("default"))))
+    assert (shown["version"], shown["as_of"]) == (3, "2023-11-22T22:13:20.000Z")
+    assert shown["findings"]["primary"]["conclusion"] == "not_worse"
+    assert shown["findings"]["primary"]["looks"][0]["market_at"] == "2023-11-15T22:13:20.000Z"
+    assert shown["findings"]["guards"][0]["value"] == 30.0
+
+
+def test_what_is_known_follows_what_the_store_has() -> None:
+    texts: dict[str, str] = {}
+    known = KnownFindings(texts.get)
+    assert known.of(running()) is None
+    for number in (1, 2):
+        found: Findings = findings(units_in_stage=number)
+        texts[choice_of("default")] = evaluated_text(replace(FOUND, findings=found))
+        assert known.of(running()) == found
+
+
+def test_findings_that_were_not_tested_over_days_are_not_known() -> None:
+    document = json.loads(evaluated_text(FOUND))
+    for look in document["findings"]["primary"]["looks"]:
+        del look["days"], look["p_value_days"], look["level_days"]
+    earlier = json.dumps(document, separators=(",", ":"))
+    assert KnownFindings({choice_of("default"): earlier}.get).of(running()) is None
+    without_looks = replace(FOUND, findings=findings(primary=primary(looks=0)))
+    assert KnownFindings({choice_of("default"): evaluated_text(without_looks)}.get).of(running()) is not None
+
+
+def test_pages_and_checks_are_made_elsewhere_and_of_experiments_that_are_there() -> None:
+    made, judge = results()
+    assert run(made.report("default")) == b"said"
+    run(made.check("default"))
+    run(made.power("default", effect_bps=-1e-05, deviation_bps=100.0, users_per_arm=5, tails="t3"))
+    assert judge.asked == [
+        ("report", f"--latencies={latencies_text(latencies_of(MEASURED))}", "--", "default"),
+        ("aa", "--", "default"),
+        (
+            "power",
+            "--effect-bps=-1e-05",
+            "--deviation-bps=100.0",
+            "--users-per-arm=5",
+            "--tails=t3",
+            "--",
+            "default",
+        ),
+    ]
+    for ask in (made.report("none"), made.check("none"), made.results("none")):
+        with pytest.raises(NotFound):
+            run(ask)  # type: ignore[arg-type]

@@ -1,0 +1,108 @@
+"""What a command makes of an experiment in the store: its next event, decided and stamped in one transaction."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ab.commands import CHANGES, fold
+from ab.requests import CommandRequest, decide
+from ab.state import Command, Event, ExperimentState, Phase
+from adapters.store.engine import Work
+from adapters.store.experiments import ExperimentChange, KeptExperiment, LoggedEvent, Standing, change_experiment
+from trading.errors import IllegalChange, StoreRefused
+from wiring.experiment_log import event_text, state_from, state_text
+from wiring.split_in_force import DEFAULT_EXPERIMENT
+
+# With one of these the experiment in force is over, or nobody has begun it: another may take its place.
+_OVER = frozenset({Phase.DRAFT, Phase.ROLLED_BACK, Phase.KILLED, Phase.PROMOTED})
+# What a start is refused with while another experiment goes on.
+ANOTHER_RUNS = "another_experiment_runs"
+# All experiments are in the snapshot that every worker reads.
+MOST_EXPERIMENTS = 1000
+TOO_MANY_EXPERIMENTS = "too_many_experiments"
+# What is refused of an experiment that is damaged, or that a newer version of the service wrote.
+UNREADABLE = "unreadable"
+# Commands that make an experiment the one that assigns users.
+_BEGINS = frozenset({Command.START, Command.CONFIGURE})
+# The experiment as it is, None for none -> what is asked of it, None for nothing.
+Wanted = Callable[[ExperimentState | None], CommandRequest | None]
+
+
+def changing(
+    key: str, wanted: Wanted, *, wall_s: Callable[[], float], market_s: Callable[[], float]
+) -> Work[ExperimentChange | None]:
+    """Write: what is `wanted` of an experiment as it is at that moment, at the times of both clocks (Unix seconds).
+
+    None when nothing is. Within a log neither time goes back. Raises as ab.requests.decide, IllegalChange.
+    """
+
+    def change(standing: Standing) -> ExperimentChange | None:
+        state = None if standing.document is None else _read(standing.document)
+        request = wanted(state)
+        if request is None:
+            return None
+        at_s, now_s = _not_before(standing.last_at_s, wall_s()), _not_before(standing.last_market_s, market_s())
+        event = decide(state, replace(request, at_s=at_s, market_s=now_s))
+        if state is None and standing.experiments >= MOST_EXPERIMENTS:
+            raise IllegalChange(TOO_MANY_EXPERIMENTS)
+        begins, in_force = event.command in _BEGINS, standing.in_force
+        if begins:
+            _check_free(key, in_force)
+        return ExperimentChange(
+            event=_logged(event),
+            document=state_text(fold(state, event)),
+            in_force=begins or (in_force is not None and in_force.key == key),
+            displaced=_displaced(in_force, event) if begins else None,
+        )
+
+    return change_experiment(key, change)
+
+
+def _displaced(in_force: KeptExperiment | None, by: Event) -> ExperimentChange | None:
+    # Nobody is assigned by it any more: its log has to say so, or its days would go on counting.
+    if in_force is None or in_force.key == by.experiment:
+        return None
+    try:
+        state = state_from(in_force.document)
+    except StoreRefused:
+        return None
+    if (state.phase, Command.ROLLBACK) not in CHANGES:
+        return None
+    request = CommandRequest(
+        command=Command.ROLLBACK,
+        by=by.by,
+        reason=f"{by.experiment} took its place",
+        at_s=max(state.changed_at_s, by.at_s),
+        market_s=max(state.steps[-1].since_s, by.market_s),
+    )
+    event = decide(state, request)
+    return ExperimentChange(event=_logged(event), document=state_text(fold(state, event)), in_force=False)
+
+
+def _read(text: str) -> ExperimentState:
+    try:
+        return state_from(text)
+    except StoreRefused as error:
+        raise IllegalChange(UNREADABLE) from error
+
+
+def _not_before(last_s: float | None, now_s: float) -> float:
+    # Clocks are put back, and another worker's may be behind: a log whose times went back would add up to nothing.
+    return now_s if last_s is None else max(last_s, now_s)
+
+
+def _check_free(key: str, in_force: KeptExperiment | None) -> None:
+    # The default experiment is what goes on while there is no other: it gives way to any.
+    others = in_force is not None and in_force.key not in (key, DEFAULT_EXPERIMENT)
+    if in_force is not None and others and _read(in_force.document).phase not in _OVER:
+        raise IllegalChange(ANOTHER_RUNS)
+
+
+def _logged(event: Event) -> LoggedEvent:
+    return LoggedEvent(
+        number=event.number,
+        at_s=event.at_s,
+        market_s=event.market_s,
+        by=event.by,
+        command=event.command.value,
+        detail=event_text(event),
+    )
