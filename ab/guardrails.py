@@ -12,8 +12,9 @@ from ab.results import ArmMoney, GuardReading
 class Operations:
     """How the policy's arm was served. None: there was nothing to count, or nobody counted.
 
-    `rejected_share` of its orders were refused by the venue, `error_share` of its decisions failed over to another
-    adviser (both 0..1); `latency_p99_ms` is the time within which 99 of 100 of its decisions were made.
+    `rejected_share` of its orders were refused by the venue, 0 where none was sent; `error_share` of its decisions
+    failed over to another adviser (both 0..1); `latency_p99_ms` is the time within which 99 of 100 of its decisions
+    were made.
     """
 
     rejected_share: float | None

@@ -7,12 +7,11 @@ from enum import StrEnum
 class OutcomeSource(StrEnum):
     """Where the profit of a unit comes from.
 
-    as_if: the one account that marks served, shadow and blocked decisions alike; ledger: the fills of the positions,
-    which no plan may name yet; reported: what callers told us.
+    as_if: the one account that marks served, shadow and blocked decisions alike; reported: what callers told us. What
+    fills realised is none of them: it hides an open loss.
     """
 
     AS_IF = "as_if"
-    LEDGER = "ledger"
     REPORTED = "reported"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from ab.assignment import BUCKETS
-from ab.plan import Analysis, Guardrail, OutcomeSource, Plan, Stage
+from ab.plan import Analysis, Guardrail, Plan, Stage
 from trading.errors import InvalidField
 
 KEY = re.compile(r"[a-z0-9-]{1,64}")
@@ -75,9 +75,6 @@ def _problems_of_stages(stages: tuple[Stage, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _problems_of_analysis(analysis: Analysis) -> Iterator[tuple[str, str]]:
-    if analysis.source is OutcomeSource.LEDGER:
-        # Realised profit alone hides an open loss, and a fill's market time is lost with the next change of the clock.
-        yield "analysis.source", "not offered yet"
     if not 1 <= analysis.looks <= MOST_LOOKS:
         yield "analysis.looks", f"must be in 1..{MOST_LOOKS}"
     if not FEWEST_LOOK_DAYS <= analysis.look_days <= MOST_LOOK_DAYS:

@@ -48,7 +48,6 @@ SOURCES = {
         "the as-if account: one account and one cost model mark served, shadow and blocked decisions alike at market "
         "prices, whether or not an order was sent"
     ),
-    OutcomeSource.LEDGER: "the position ledger: what the fills of the positions earned",
     OutcomeSource.REPORTED: "reports: what callers told the service their decisions earned",
 }
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, delete, select, text, tuple_
 from adapters.store.agent_bars import end_old
 from adapters.store.answers import PREDICT_ASYNC
 from adapters.store.connections import StoreConnection
-from adapters.store.engine import Store
+from adapters.store.engine import Store, Work
 from adapters.store.experiment_retention import KEPT_S, end_exposures, end_outcomes, end_reported
 from adapters.store.tables import answers, jobs
 from adapters.store.trading_retention import end_calls, end_orders
@@ -65,16 +65,6 @@ async def sweep(
     What fails for one kind keeps no other from its end. Any number of processes may sweep at once: each row is ended,
     and each decision added to its day, once.
     """
-
-    async def end_all(end: _End, kept_s: float) -> int:
-        ended = 0
-        while True:
-            rows = await store.write(partial(end, before_s=now_s - kept_s))
-            ended += rows
-            if rows < CHUNK_ROWS:
-                return ended
-            await sleep(PAUSE_S)
-
     kinds: tuple[tuple[_End, float], ...] = (
         (_end_decisions, keep.decisions_s),
         (_end_results, keep.results_s),
@@ -91,7 +81,7 @@ async def sweep(
     failures: list[StoreUnavailable] = []
     for end, kept_s in kinds:
         try:
-            ended.append(await end_all(end, kept_s))
+            ended.append(await _end_all(store, partial(end, before_s=now_s - kept_s), sleep))
         except StoreUnavailable as error:
             failures.append(error)
     if failures:
@@ -107,6 +97,16 @@ async def sweep(
         exposures=exposures,
         outcomes=marked + told,
     )
+
+
+async def _end_all(store: Store, end: Work[int], sleep: Callable[[float], Awaitable[None]]) -> int:
+    ended = 0
+    while True:
+        rows = await store.write(end)
+        ended += rows
+        if rows < CHUNK_ROWS:
+            return ended
+        await sleep(PAUSE_S)
 
 
 def _in_chunks(end: Callable[..., Awaitable[int]]) -> _End:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ab.defaults import default_plan
-from ab.plan import OutcomeSource, Plan
+from ab.plan import Plan
 from ab.plan_checks import MOST_LOOKS, MOST_STAGES, check_plan
 from tests.fakes.experiments import ERRORS, LOSS, plan, stage
 from trading.errors import InvalidField
@@ -38,7 +38,6 @@ def staged(**changes: object) -> Plan:
         *((staged(min_days=days), "stages.1.min_days") for days in (-1.0, -0.0, 3651.0, NAN, INFINITE)),
         *((staged(min_units=units), "stages.1.min_units") for units in (-1, 1_000_000_001)),
         *((staged(max_notional_usd=cap), "stages.1.max_notional_usd") for cap in (0.0, -1.0, 1.1e12, NAN, INFINITE)),
-        (judged(source=OutcomeSource.LEDGER), "analysis.source"),
         *((judged(looks=looks), "analysis.looks") for looks in (0, MOST_LOOKS + 1)),
         *((judged(look_days=days), "analysis.look_days") for days in (0.0, 1e-310, 0.99, 366.0, NAN, INFINITE)),
         *((judged(alpha=alpha), "analysis.alpha") for alpha in (0.0, 9e-7, 0.5, NAN)),

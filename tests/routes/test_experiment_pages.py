@@ -101,6 +101,7 @@ def test_a_bad_command_is_a_422_that_names_the_field(house: House, said: object,
         ({"holdout_share": float("nan")}, "holdout_share"),
         ({"analysis": {"alpha": float("inf")}}, "analysis.alpha"),
         ({"analysis": {"source": "guess"}}, "analysis.source"),
+        ({"analysis": {"source": "ledger"}}, "analysis.source"),
         ({"guardrails": [{"guard": "daily_loss_bps", "limit": 100, "response": "pray"}]}, "guardrails.0.response"),
     ],
 )
