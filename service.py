@@ -1,5 +1,7 @@
 """The door: the BentoML service. Runners declared, one short API method per endpoint.
 
+Longer than other files: BentoML takes endpoints as methods of one class only. What they do is in wiring.
+
 Reads the settings at import, unlike every other module: `bentoml serve` takes address, port and workers from here only.
 """
 
@@ -39,7 +41,7 @@ from schemas.trading_switch import TradingParams, TradingRequest, TradingSwitche
 from settings import Placement, read_settings
 from trading.errors import InvalidSetting, OperatorNeeded
 from trading.vocabulary import Halt
-from wiring import status, worker
+from wiring import parts, status
 from wiring.drain import drain_on_signal
 from wiring.guard import start_guard
 from wiring.logs import configure_logs
@@ -174,6 +176,7 @@ class RLService(Runners):
     def __init__(self) -> None:
         self.sockets: Sockets | None = None
         self.worker = self._make_worker()
+        self.parts = self.worker.parts
 
     @bentoml.on_deployment
     @staticmethod
@@ -197,14 +200,14 @@ class RLService(Runners):
         if not await self.worker.start():
             return
         endpoints = {path: self._endpoint(name) for path, name in _methods_by_route(RLService).items()}
-        self.sockets = Sockets(ROOM, self._endpoint("predict"), self.worker.bus, max_sockets=SETTINGS.max_sockets)
+        self.sockets = Sockets(ROOM, self._endpoint("predict"), self.parts.bus, max_sockets=SETTINGS.max_sockets)
         ROOM.open(
             endpoints=endpoints,
             reports=status.reports(self.worker),
             not_ready=self.worker.not_ready,
-            impaired=lambda: impaired(self.worker),
-            observer=self.worker.metrics,
-            pages=build_pages(ROOM, Reads(self.worker)),
+            impaired=lambda: impaired(self.parts),
+            observer=self.parts.metrics,
+            pages=build_pages(ROOM, Reads(self.parts)),
             sockets=self.sockets,
         )
 
@@ -219,63 +222,63 @@ class RLService(Runners):
         """A decision on one signal."""
         key = params["idempotency_key"]
         if key is None:
-            return await self.worker.predictions.answer(params, request_id=request_id_var.get())
-        return await self.worker.predictions.answer_once(params, key, self.worker.once)  # type: ignore[return-value] # as JSON
+            return await self.parts.predictions.answer(params, request_id=request_id_var.get())
+        return await self.parts.predictions.answer_once(params, key, self.parts.once)  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/v1/predict/async", input_spec=AsyncPredictRequest)
     async def predict_async(self, **params: Unpack[PredictParams]) -> AcceptedView:
         """Accept a signal; its decision comes later."""
-        return await self.worker.predictions.accept(params, self.worker.queue, self.worker.once)  # type: ignore[return-value] # as JSON
+        return await self.parts.predictions.accept(params, self.parts.queue, self.parts.once)  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/v1/agents/start", input_spec=AgentStartRequest)
     async def agents_start(self, **params: Unpack[AgentStartParams]) -> AgentStarted:
         """Start, or resume, the agent of a user."""
-        return await self.worker.commands.start(params)  # type: ignore[return-value] # as JSON
+        return await self.parts.commands.start(params)  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/v1/agents/control", input_spec=AgentControlRequest)
     async def agents_control(self, **params: Unpack[AgentControlParams]) -> AgentControlled:
         """Pause, resume or stop the agent of a user."""
-        return await self.worker.commands.control(params)  # type: ignore[return-value] # as JSON
+        return await self.parts.commands.control(params)  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/v1/trading/halt", input_spec=TradingRequest)
     async def trading_halt(self, **params: Unpack[TradingParams]) -> TradingSwitched:
         """Let no order begin to leave, of anybody, until it is released."""
-        return await self.worker.floor.switch.set(Halt.HALTED, reason=params["reason"])  # type: ignore[return-value] # as JSON
+        return await self.parts.floor.switch.set(Halt.HALTED, reason=params["reason"])  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/v1/trading/reduce", input_spec=TradingRequest)
     async def trading_reduce(self, **params: Unpack[TradingParams]) -> TradingSwitched:
         """Let only orders leave that bring a position nearer to flat."""
-        return await self.worker.floor.switch.set(Halt.REDUCING, reason=params["reason"])  # type: ignore[return-value] # as JSON
+        return await self.parts.floor.switch.set(Halt.REDUCING, reason=params["reason"])  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/v1/trading/release", input_spec=TradingRequest)
     async def trading_release(self, **params: Unpack[TradingParams]) -> TradingSwitched:
         """Let all orders leave again."""
-        return await self.worker.floor.switch.set(Halt.OPEN, reason=params["reason"])  # type: ignore[return-value] # as JSON
+        return await self.parts.floor.switch.set(Halt.OPEN, reason=params["reason"])  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/v1/breakers/hold", input_spec=BreakerRequest)
     async def breaker_hold(self, **params: Unpack[BreakerParams]) -> BreakersHeld:
         """Let no call of a class through to a service until it is released."""
-        return await self.worker.holds.set(params["service"], params["route"], hold=True)  # type: ignore[return-value] # as JSON
+        return await self.parts.holds.set(params["service"], params["route"], hold=True)  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/v1/breakers/release", input_spec=BreakerRequest)
     async def breaker_release(self, **params: Unpack[BreakerParams]) -> BreakersHeld:
         """Let calls through again, one at first."""
-        return await self.worker.holds.set(params["service"], params["route"], hold=False)  # type: ignore[return-value] # as JSON
+        return await self.parts.holds.set(params["service"], params["route"], hold=False)  # type: ignore[return-value] # as JSON
 
     @bentoml.api(route="/api/v1/ab-test/configure", input_spec=ConfigureRequest)
     async def ab_test_configure(self, **params: Unpack[ConfigureParams]) -> AbTestStatus:
         """Set the default experiment on or off, or the share of users who meet the policy."""
-        return await self.worker.trials.experiments.configure(params)
+        return await self.parts.trials.experiments.configure(params)
 
     @bentoml.api(route="/api/v1/feedback", input_spec=FeedbackRequest)
     async def feedback(self, **params: Unpack[FeedbackParams]) -> FeedbackView:
         """Keep what a decision earned."""
-        return await self.worker.trials.feedback.report(params)
+        return await self.parts.trials.feedback.report(params)
 
     @bentoml.api(route="/api/signal", input_spec=EngineSignalRequest)
     async def engine_signal(self, **params: Unpack[EngineSignalParams]) -> EngineSignal:
         """What the TradingEngine asks of a symbol: the policy's view, of no user and without an order."""
-        return await self.worker.engine.answer(params)
+        return await self.parts.engine.answer(params)
 
     def _endpoint(self, name: str) -> Endpoint:
         model, kind, code = METHODS[name]
@@ -293,7 +296,7 @@ class RLService(Runners):
         return DoorCounts(sockets=0 if self.sockets is None else self.sockets.count, refused=ROOM.places.refused)
 
     def _make_worker(self) -> Worker:
-        door = worker.Door(explain=explain, counts=self._counts)
+        door = parts.Door(explain=explain, counts=self._counts)
         if SETTINGS.placement is Placement.INLINE:
             return Worker(SETTINGS, _class_of(FallbackModel)().rule, door)
 

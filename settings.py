@@ -1,4 +1,8 @@
-"""Every environment variable once: type, unit, range, default. The only reader of the environment."""
+"""Every environment variable once: type, unit, range, default. The only reader of the environment.
+
+Longer than other files: a variable, the words it may say and what it may be set with are read together, and an operator
+finds all of them in one place.
+"""
 
 import re
 from enum import StrEnum

@@ -7,11 +7,13 @@ no day weighs more than another because of what earlier ones earned, and a user'
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Protocol
 
-from ab.outcomes import BPS, DAY_S, Allotment, AllotmentOf, Exposed, OutcomeState, UnitDay, day_of
+from ab.outcomes import BPS, DAY_S, Advice, Allotment, AllotmentOf, Exposed, OutcomeState, Series, UnitDay, day_of
 
 PROGRESS_ROWS = 50_000
 
@@ -57,29 +59,49 @@ class Marking:
     until_s: float
 
 
-def mark_days(
-    exposures: Iterable[Exposed], marking: Marking, progress: Callable[[int], None] | None = None
+def mark_days(exposures: Iterable[Exposed], marking: Marking) -> Iterator[UnitDay]:
+    """The days of `exposures`, one by one, as `mark_series` marks them."""
+    grouped = groupby(exposures, key=attrgetter("user_id", "symbol"))
+    return mark_series((_series(user_id, symbol, exposed) for (user_id, symbol), exposed in grouped), marking)
+
+
+def mark_series(
+    series: Iterable[Series], marking: Marking, progress: Callable[[int], None] | None = None
 ) -> Iterator[UnitDay]:
     """Each user's days from the first exposure to that of `until_s`, which is LATE as it is not over.
 
-    `exposures` come one user after the other, each user's by symbol and then by time; those after `until_s` are left
+    `series` come one user after the other, each user's by symbol and then by time; exposures after `until_s` are left
     out. One user is kept in memory at a time. `progress` is called with the number of exposures so far, every 50,000.
     A user's capital is split over the symbols allotted, or over those exposed in where these are more. What needs a
     price that nobody has is MISSING, or LATE while it may yet come, and so are the days that depend on it.
     Raises ValueError for exposures out of order and for a price or target that is no finite number, or a price <= 0.
     """
     user: _UserAccount | None = None
-    for count, exposed in enumerate(exposures, 1):
-        if not exposed.market_at_s > marking.until_s:
-            if user is None or user.user_id != exposed.user_id:
+    count = 0
+    for one in series:
+        advice = _until(one.advice, marking.until_s)
+        if advice:
+            if user is None or user.user_id != one.user_id:
                 if user is not None:
                     yield from user.unit_days()
-                user = _UserAccount(exposed.user_id, marking)
-            user.follow(exposed)
-        if progress is not None and count % PROGRESS_ROWS == 0:
-            progress(count)
+                user = _UserAccount(one.user_id, marking)
+            user.follow(one.symbol, advice)
+        told, count = count // PROGRESS_ROWS, count + len(one.advice)
+        if progress is not None and count // PROGRESS_ROWS > told:
+            progress(count // PROGRESS_ROWS * PROGRESS_ROWS)
     if user is not None:
         yield from user.unit_days()
+
+
+def _series(user_id: str, symbol: str, exposed: Iterable[Exposed]) -> Series:
+    advice = [(each.market_at_s, each.price, each.target_exposure) for each in exposed]
+    return Series(user_id=user_id, symbol=symbol, advice=advice)
+
+
+def _until(advice: Sequence[Advice], until_s: float) -> Sequence[Advice]:
+    if not advice or not advice[-1][0] > until_s:
+        return advice
+    return [each for each in advice if not each[0] > until_s]
 
 
 class _Day:
@@ -106,31 +128,35 @@ class _Days(dict[int, _Day]):
 class _SymbolAccount:
     """What is held of one symbol, in shares of its capital over the price, and the price it was last marked at."""
 
-    __slots__ = ("_at_s", "_day", "_days", "_mark", "_marking", "_quantity", "_symbol", "_today")
+    __slots__ = ("_at_s", "_day", "_days", "_mark", "_marking", "_quantity", "_rate", "_symbol", "_today")
 
     def __init__(self, symbol: str, day: int, days: _Days, marking: Marking) -> None:
         self._symbol, self._marking, self._days = symbol, marking, days
+        self._rate = marking.costs.rate
         self._day, self._today = day, days[day]
         self._at_s = -math.inf
         self._quantity: _Known = 0.0
         self._mark: _Known = OutcomeState.MISSING
 
-    def follow(self, exposed: Exposed) -> None:
-        at_s, target = exposed.market_at_s, exposed.target_exposure
-        if not at_s > self._at_s:
-            raise ValueError(f"exposures of {exposed.user_id} in {self._symbol} are not ordered by time at {at_s}")
-        self._at_s = at_s
-        if at_s >= (self._day + 1) * DAY_S:
-            self._close_days(day_of(at_s))
-        if target is None or (target == 0.0 and self._quantity == 0.0):
-            return
-        if not -math.inf < target < math.inf:
-            raise ValueError(f"{target} is no target exposure")
-        price = self._close_by(at_s) if exposed.price is None else _checked(exposed.price)
-        if isinstance(price, OutcomeState):
-            self._trade_unseen(target, price)
-        else:
-            self._trade(target, price)
+    def follow(self, advice: Iterable[Advice]) -> None:
+        last_s, midnight_s = self._at_s, (self._day + 1) * DAY_S
+        for at_s, price, target in advice:
+            if not at_s > last_s:
+                raise ValueError(f"exposures in {self._symbol} are not ordered by time at {at_s}")
+            last_s = at_s
+            if at_s >= midnight_s:
+                self._close_days(day_of(at_s))
+                midnight_s = (self._day + 1) * DAY_S
+            if target is None or (target == 0.0 and self._quantity == 0.0):
+                continue
+            if not -math.inf < target < math.inf:
+                raise ValueError(f"{target} is no target exposure")
+            known = self._close_by(at_s) if price is None else _checked(price)
+            if isinstance(known, OutcomeState):
+                self._trade_unseen(target, known)
+            else:
+                self._trade(target, known)
+        self._at_s = last_s
 
     def close(self) -> None:
         until_s = self._marking.until_s
@@ -170,7 +196,7 @@ class _SymbolAccount:
             change = abs(target - held * price)
             if change < self._marking.dead_band and target != 0.0:
                 return
-            cost = change * self._marking.costs.rate
+            cost = change * self._rate
             today.turnover += change
             today.costs += cost
             today.profit -= cost
@@ -194,11 +220,11 @@ class _UserAccount:
         self._symbol: str | None = None
         self._account: _SymbolAccount | None = None
 
-    def follow(self, exposed: Exposed) -> None:
+    def follow(self, symbol: str, advice: Sequence[Advice]) -> None:
         account = self._account
-        if account is None or exposed.symbol != self._symbol:
-            account = self._begin(exposed)
-        account.follow(exposed)
+        if account is None or symbol != self._symbol:
+            account = self._begin(symbol, advice[0][0])
+        account.follow(advice)
 
     def unit_days(self) -> Iterator[UnitDay]:
         if self._account is not None:
@@ -208,14 +234,14 @@ class _UserAccount:
         for day in range(min(self._days), last + 1):
             yield self._unit_day(day, self._days[day], allotment, last=last)
 
-    def _begin(self, exposed: Exposed) -> _SymbolAccount:
+    def _begin(self, symbol: str, at_s: float) -> _SymbolAccount:
         if self._account is not None:
             self._account.close()
-        if exposed.symbol in self._symbols:
-            raise ValueError(f"exposures of {self.user_id} are not ordered by symbol at {exposed.symbol}")
-        self._symbols.add(exposed.symbol)
-        self._symbol = exposed.symbol
-        self._account = _SymbolAccount(exposed.symbol, day_of(exposed.market_at_s), self._days, self._marking)
+        if symbol in self._symbols:
+            raise ValueError(f"exposures of {self.user_id} are not ordered by symbol at {symbol}")
+        self._symbols.add(symbol)
+        self._symbol = symbol
+        self._account = _SymbolAccount(symbol, day_of(at_s), self._days, self._marking)
         return self._account
 
     def _unit_day(self, day: int, sums: _Day, allotment: Allotment, *, last: int) -> UnitDay:

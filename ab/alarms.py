@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from ab.commands import CHANGES
 from ab.plan import Guard, Guardrail
 from ab.results import Conclusion, Findings, GuardReading, SampleRatio
-from ab.state import Command, ExperimentState, Phase
+from ab.running import share_in_force
+from ab.state import Command, ExperimentState
 
 # What the figure of each guard is called after "the policy's", and its unit.
 GUARD_WORDS: dict[Guard, tuple[str, str]] = {
@@ -47,7 +48,7 @@ def clock_set_back(state: ExperimentState, last_s: float | None, market_s: float
 
 def adds_policy_users(state: ExperimentState) -> bool:
     """True while users who hold nothing are given the policy by the hash."""
-    return state.phase is Phase.RUNNING and state.enabled and state.share > 0.0
+    return share_in_force(state) > 0.0
 
 
 def broken(state: ExperimentState, findings: Findings) -> Iterator[tuple[Guardrail, str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ab.plan import Plan
-from ab.state import ExperimentState, Phase
+from ab.state import ExperimentState, Phase, is_promoted
 from trading.vocabulary import Arm, Assignment, AssignmentReason
 
 BUCKETS = 10_000
@@ -127,7 +127,7 @@ def _for_everybody(state: ExperimentState) -> Assignment | None:
 def _answer(state: ExperimentState, arm: Arm, reason: AssignmentReason, propensity: float | None = None) -> Assignment:
     # Also where the rule is assigned: the policy goes on with a position that it opened, by this model and under this
     # cap. The stages are over once it is promoted, and with them what they cap.
-    capped = state.phase is not Phase.PROMOTED
+    capped = not is_promoted(state)
     return Assignment(
         experiment=state.plan.key,
         version=state.version,

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from ab.plan import Plan
 from ab.running import share_in_force
-from ab.state import Command, Event, ExperimentState, Override, Phase, Step
+from ab.state import Command, Event, ExperimentState, Override, Phase, Step, is_promoted
 
 # In each phase, what each command leads to. What is not here is refused with the phase. A configure that names a share
-# starts a run anew where none goes on.
+# starts a run anew where none goes on; a resume leads back to where the pause came from.
 CHANGES: dict[tuple[Phase, Command], Phase] = {
     (Phase.DRAFT, Command.START): Phase.RUNNING,
     (Phase.ROLLED_BACK, Command.START): Phase.RUNNING,
@@ -20,12 +20,15 @@ CHANGES: dict[tuple[Phase, Command], Phase] = {
     (Phase.PAUSED, Command.APPROVE): Phase.PAUSED,
     (Phase.RUNNING, Command.ROLLBACK): Phase.ROLLED_BACK,
     (Phase.PAUSED, Command.ROLLBACK): Phase.ROLLED_BACK,
+    (Phase.PROMOTED, Command.PAUSE): Phase.PAUSED,
     (Phase.PROMOTED, Command.ROLLBACK): Phase.ROLLED_BACK,
     (Phase.RUNNING, Command.KILL): Phase.KILLED,
     (Phase.PAUSED, Command.KILL): Phase.KILLED,
     (Phase.ROLLED_BACK, Command.KILL): Phase.KILLED,
     (Phase.PROMOTED, Command.KILL): Phase.KILLED,
     (Phase.RUNNING, Command.PROMOTE): Phase.PROMOTED,
+    (Phase.RUNNING, Command.ACCEPT_MISSING): Phase.RUNNING,
+    (Phase.PAUSED, Command.ACCEPT_MISSING): Phase.PAUSED,
     (Phase.RUNNING, Command.CONFIGURE): Phase.RUNNING,
     (Phase.PAUSED, Command.CONFIGURE): Phase.PAUSED,
     (Phase.ROLLED_BACK, Command.CONFIGURE): Phase.ROLLED_BACK,
@@ -40,6 +43,11 @@ ENDED = (Phase.ROLLED_BACK, Phase.KILLED)
 def open_ended(plan: Plan) -> bool:
     """True for a plan of a single stage: its share is raised and lowered by hand."""
     return len(plan.stages) == 1
+
+
+def begins_anew(state: ExperimentState) -> bool:
+    """True where a configure that names a share begins a new run: the last one is over, or compares nothing more."""
+    return state.phase is Phase.ROLLED_BACK or is_promoted(state)
 
 
 def stage_since_s(state: ExperimentState) -> float | None:
@@ -64,6 +72,10 @@ def fold(state: ExperimentState | None, event: Event) -> ExperimentState:
     changed = replace(state, version=event.number, phase=phase, changed_at_s=event.at_s, reason=event.reason)
     effect = _EFFECTS.get(event.command)
     after = changed if effect is None else effect(changed, event)
+    if after.phase is not Phase.PAUSED:
+        after = replace(after, paused_from=None)
+    elif state.phase is Phase.PROMOTED:
+        after = replace(after, paused_from=Phase.PROMOTED)
     ends = after.phase in ENDED and state.phase not in ENDED
     return _noted(after, event, ends=ends)
 
@@ -102,7 +114,12 @@ def _started(state: ExperimentState, event: Event) -> ExperimentState:
 
 
 def _new_run(state: ExperimentState, share: float) -> ExperimentState:
-    return replace(state, run=state.run + 1, phase=Phase.RUNNING, stage=0, share=share, approved=False, steps=())
+    begun = replace(state, run=state.run + 1, phase=Phase.RUNNING, stage=0, share=share, approved=False, steps=())
+    return replace(begun, missing_accepted_through=None, missing_accepted_reason=None, paused_from=None)
+
+
+def _resumed(state: ExperimentState, event: Event) -> ExperimentState:
+    return replace(state, phase=state.paused_from or state.phase)
 
 
 def _advanced(state: ExperimentState, event: Event) -> ExperimentState:
@@ -126,9 +143,10 @@ def _configured(state: ExperimentState, event: Event) -> ExperimentState:
     state = state if event.enabled is None else replace(state, enabled=event.enabled)
     if event.share is None:
         return state
-    if state.phase in (Phase.ROLLED_BACK, Phase.PROMOTED):
-        return _new_run(state, event.share)
-    return replace(state, share=event.share)
+    if not begins_anew(state):
+        return replace(state, share=event.share)
+    # A pause is ended by a resume only.
+    return replace(_new_run(state, event.share), phase=Phase.PAUSED if state.phase is Phase.PAUSED else Phase.RUNNING)
 
 
 def _overridden(state: ExperimentState, event: Event) -> ExperimentState:
@@ -138,8 +156,13 @@ def _overridden(state: ExperimentState, event: Event) -> ExperimentState:
     return replace(state, overrides=tuple(sorted(kept, key=lambda override: override.user_id)))
 
 
+def _accepted_missing(state: ExperimentState, event: Event) -> ExperimentState:
+    return replace(state, missing_accepted_through=event.through, missing_accepted_reason=event.reason)
+
+
 _EFFECTS: dict[Command, Callable[[ExperimentState, Event], ExperimentState]] = {
     Command.START: _started,
+    Command.RESUME: _resumed,
     Command.ADVANCE: _advanced,
     Command.APPROVE: _approved,
     Command.ROLLBACK: _ended,
@@ -147,4 +170,5 @@ _EFFECTS: dict[Command, Callable[[ExperimentState, Event], ExperimentState]] = {
     Command.PROMOTE: _promoted,
     Command.CONFIGURE: _configured,
     Command.OVERRIDE: _overridden,
+    Command.ACCEPT_MISSING: _accepted_missing,
 }

@@ -52,20 +52,19 @@ def arm_money(arm: Arm, days: Sequence[UnitDay], served: Served) -> ArmMoney:
 
     A LATE day counts in `users`, and as far as it is told in drawdown and worst day: a loss of today is one.
     """
-    known = _known(days)
-    worst = min(_daily_means(_told(days)), default=None)
+    known, means = _known(days), _daily_means(days)
     return ArmMoney(
         arm=arm,
         users=len({unit.user_id for unit in days}),
         user_days=len(known),
         missing=sum(unit.state is OutcomeState.MISSING for unit in days),
-        net_bps=mean_net_bps(days),
+        net_bps=_mean(unit.net_bps for unit in known),
         net_usd=_sum_usd((unit.net_bps, unit.capital_usd) for unit in known),
         fees_bps=_mean(unit.fees_bps for unit in known),
         fees_usd=_sum_usd((unit.fees_bps, unit.capital_usd) for unit in known),
-        drawdown_bps=drawdown_bps(days),
-        worst_day_bps=None if worst is None else _loss(worst),
-        tail_loss_bps=tail_loss_bps(days),
+        drawdown_bps=_drawdown(means),
+        worst_day_bps=_loss(min(means)) if means else None,
+        tail_loss_bps=_tail_loss(known),
         turnover=_mean(unit.turnover for unit in known),
         as_served=_share(served.as_assigned, served.exposures),
     )
@@ -97,11 +96,7 @@ def drawdown_bps(days: Iterable[UnitDay]) -> float | None:
 
     The day in progress counts as far as it is told.
     """
-    means = _daily_means(_told(days))
-    if not means:
-        return None
-    path = [0.0, *accumulate(means)]
-    return max(high - value for high, value in zip(accumulate(path, max), path, strict=True))
+    return _drawdown(_daily_means(days))
 
 
 def tail_loss_bps(days: Iterable[UnitDay]) -> float | None:
@@ -110,18 +105,12 @@ def tail_loss_bps(days: Iterable[UnitDay]) -> float | None:
     Expected shortfall at 5 % of the observed distribution: Rockafellar & Uryasev 2002, Journal of Banking & Finance
     26(7), proposition 8. With at most twenty days it is the worst one.
     """
-    worst = sorted(_nets(days))
-    if not worst:
-        return None
-    size = max(TAIL * len(worst), 1.0)
-    whole = int(size)
-    part = (size - whole) * worst[whole] if size > whole else 0.0
-    return _loss((math.fsum(worst[:whole]) + part) / size)
+    return _tail_loss(_known(days))
 
 
 def win_rate(days: Iterable[UnitDay]) -> float | None:
     """The share of user-days with a profit among those with a profit or a loss."""
-    moved = [net for net in _nets(days) if net != 0.0]
+    moved = [net for net in _nets(_known(days)) if net != 0.0]
     return _share(sum(net > 0.0 for net in moved), len(moved))
 
 
@@ -163,12 +152,25 @@ def _known(days: Iterable[UnitDay]) -> list[UnitDay]:
     return [unit for unit in days if unit.state is OutcomeState.KNOWN]
 
 
-def _told(days: Iterable[UnitDay]) -> list[UnitDay]:
-    return [unit for unit in days if unit.net_bps is not None]
-
-
 def _nets(days: Iterable[UnitDay]) -> list[float]:
-    return [unit.net_bps for unit in _known(days) if unit.net_bps is not None]
+    return [unit.net_bps for unit in days if unit.net_bps is not None]
+
+
+def _drawdown(means: Sequence[float]) -> float | None:
+    if not means:
+        return None
+    path = [0.0, *accumulate(means)]
+    return max(high - value for high, value in zip(accumulate(path, max), path, strict=True))
+
+
+def _tail_loss(known: Iterable[UnitDay]) -> float | None:
+    worst = sorted(_nets(known))
+    if not worst:
+        return None
+    size = max(TAIL * len(worst), 1.0)
+    whole = int(size)
+    part = (size - whole) * worst[whole] if size > whole else 0.0
+    return _loss((math.fsum(worst[:whole]) + part) / size)
 
 
 def _daily_means(days: Iterable[UnitDay]) -> list[float]:

@@ -4,9 +4,10 @@ The unit is one user on one market day (UTC), counted for the arm the user was a
 answered later (intention to treat).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from trading.vocabulary import Arm
 
@@ -22,8 +23,7 @@ class OutcomeState(StrEnum):
     MISSING = "missing"
 
 
-# Not frozen, unlike all others: a million of them are marked at once, and being frozen costs two seconds of ten.
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exposed:
     """A decision under an experiment, at `market_at_s`: the close of the bar decided on (market time, Unix seconds).
 
@@ -37,6 +37,19 @@ class Exposed:
     price: float | None
     target_exposure: float | None
     arm: Arm
+
+
+# Market time, price and target exposure as in Exposed. A bare tuple: a million of them are marked at once.
+Advice: TypeAlias = tuple[float, float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Decisions under an experiment for one user and one symbol, by time; those after them may be in another one."""
+
+    user_id: str
+    symbol: str
+    advice: Sequence[Advice]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +72,9 @@ class Allotment:
 class UnitDay:
     """What one user's market day earned; `day` counts UTC days since 1970-01-01.
 
-    `net_bps` is after costs and `fees_bps` the costs (fees and half the spread), basis points of the user's allotted
-    capital at the start: profit is not reinvested. `turnover` is traded value over that capital. When LATE they are
-    what is known so far, if that can be told; None when not, and always when MISSING.
+    `net_bps` is after costs and `fees_bps` the costs (fees and half the spread; by the ledger fees alone), basis points
+    of the user's allotted capital at the start: profit is not reinvested. `turnover` is traded value over that capital.
+    When LATE they are what is known so far, if that can be told; None when not, and always when MISSING.
     """
 
     user_id: str
@@ -106,7 +119,14 @@ def outcome_rows(days: Iterable[UnitDay], entries: Mapping[str, Entry]) -> Itera
             )
 
 
-def all_known(rows: Iterable[OutcomeRow], *, until_s: float) -> bool:
-    """True when the profit of every day that was over at the market time `until_s` is known."""
+def all_known(rows: Iterable[OutcomeRow], *, until_s: float, accepted_through: int | None) -> bool:
+    """True when the profit of every day that was over at the market time `until_s` is known, or accepted as missing.
+
+    Those up to the day `accepted_through` are accepted, None for none; what is late may yet come all the same.
+    """
     today = day_of(until_s)
-    return all(row.state is OutcomeState.KNOWN for row in rows if row.day < today)
+
+    def accepted(row: OutcomeRow) -> bool:
+        return row.state is OutcomeState.MISSING and accepted_through is not None and row.day <= accepted_through
+
+    return all(row.state is OutcomeState.KNOWN or accepted(row) for row in rows if row.day < today)

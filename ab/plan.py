@@ -7,12 +7,13 @@ from enum import StrEnum
 class OutcomeSource(StrEnum):
     """Where the profit of a unit comes from.
 
-    as_if: the one account that marks served, shadow and blocked decisions alike; reported: what callers told us. What
-    fills realised is none of them: it hides an open loss.
+    as_if: the one account that marks served, shadow and blocked decisions alike; reported: what callers told us;
+    ledger: what fills earned, with what is held marked at the close of each day: what they realised hides an open loss.
     """
 
     AS_IF = "as_if"
     REPORTED = "reported"
+    LEDGER = "ledger"
 
 
 class Guard(StrEnum):

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ab.commands import CHANGES, open_ended
+from ab.commands import CHANGES, begins_anew, open_ended
+from ab.outcomes import day_of
 from ab.plan import Plan
 from ab.plan_checks import NO_SHARE_NOR_ZERO, check_plan, is_share
-from ab.state import Command, Event, ExperimentState, Phase
+from ab.state import Command, Event, ExperimentState
 from trading.errors import IllegalChange, InvalidField, NotFound, StaleVersion
 from trading.vocabulary import Arm
 
@@ -42,6 +43,7 @@ class CommandRequest:
     share: float | None = None
     user_id: str | None = None
     arm: Arm | None = None
+    through: int | None = None
 
 
 def decide(state: ExperimentState | None, request: CommandRequest) -> Event:
@@ -87,6 +89,7 @@ def _event(key: str, number: int, request: CommandRequest) -> Event:
         share=request.share,
         user_id=request.user_id,
         arm=request.arm,
+        through=request.through,
     )
 
 
@@ -106,7 +109,7 @@ def _check_configure(state: ExperimentState, request: CommandRequest) -> None:
         raise InvalidField("share", NO_SHARE_NOR_ZERO)
     # What gives nobody the policy is never refused for this, and a new run begins with no steps.
     stops = request.enabled is False or request.share == 0.0
-    anew = request.share is not None and state.phase in (Phase.ROLLED_BACK, Phase.PROMOTED)
+    anew = request.share is not None and begins_anew(state)
     if not stops and not anew:
         _check_steps(state, request)
 
@@ -126,9 +129,22 @@ def _check_override(state: ExperimentState, request: CommandRequest) -> None:
         raise InvalidField("user_id", f"there are {MOST_OVERRIDES} overrides already")
 
 
+def _check_accept_missing(state: ExperimentState, request: CommandRequest) -> None:
+    if request.through is None:
+        raise InvalidField("through", "is missing")
+    # A day that goes on is late, not missing: what it earns is not known to be lost.
+    if request.through >= day_of(request.market_s):
+        raise InvalidField("through", "must be a market day that is over")
+    if request.through < day_of(state.steps[0].since_s):
+        raise InvalidField("through", "is before the first day of this run")
+    if state.missing_accepted_through is not None and request.through <= state.missing_accepted_through:
+        raise InvalidField("through", "is accepted already")
+
+
 _CHECKS: dict[Command, Callable[[ExperimentState, CommandRequest], None]] = {
     Command.ADVANCE: _check_advance,
     Command.CONFIGURE: _check_configure,
     Command.RESUME: _check_steps,
     Command.OVERRIDE: _check_override,
+    Command.ACCEPT_MISSING: _check_accept_missing,
 }

@@ -120,7 +120,7 @@ class Findings:
     """All that is known of an experiment at the market time `at_s` (Unix seconds).
 
     `units_in_stage` are user-days an arm (the smaller one) since the stage began. `complete` False: outcomes that are
-    due are missing or late, and nothing may be concluded from their absence.
+    due are late, or missing and not accepted as such, and nothing may be concluded from their absence.
     """
 
     at_s: float

@@ -7,7 +7,7 @@ from ab.commands import CHANGES
 from ab.plan import Response
 from ab.results import Findings
 from ab.running import DAY_S, running_s
-from ab.state import Command, ExperimentState, Phase
+from ab.state import Command, ExperimentState, Phase, is_promoted
 from ab.waiting import Awaited, waits
 
 # The commands that the responses of guardrails are, the most severe first.
@@ -62,10 +62,12 @@ def _stop(state: ExperimentState, findings: Findings | None) -> Verdict | None:
     for response, command in _COMMANDS.items():
         if response in responses and _possible(state, command):
             return Verdict(command=command, reasons=tuple(why for _, why in alarms))
+    # A promotion ends the comparison: what was known before it was known to the operator who promoted.
+    if is_promoted(state):
+        return None
     if findings.ratio.mismatch and _possible(state, Command.PAUSE):
         return Verdict(command=Command.PAUSE, reasons=(wrong_split(findings.ratio),))
-    # A promotion ends the comparison: what was known before it was known to the operator who promoted.
-    if is_worse(findings) and state.phase is not Phase.PROMOTED and _possible(state, Command.ROLLBACK):
+    if is_worse(findings) and _possible(state, Command.ROLLBACK):
         why = f"The policy is worse than the rule: {findings.primary.reason}"
         return Verdict(command=Command.ROLLBACK, reasons=(why,))
     return None

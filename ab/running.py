@@ -36,10 +36,14 @@ def counting(steps: Sequence[Step]) -> Callable[[float, int], bool]:
     def least_of_day(day: int) -> float:
         return _least(steps, day * DAY_S, (day + 1) * DAY_S)
 
+    @cache
+    def at_entry(entered_s: float) -> float:
+        return _at_entry(steps, entered_s)
+
     def counts(entered_s: float, day: int) -> bool:
         whole = entered_s <= day * DAY_S
         least = least_of_day(day) if whole else _least(steps, entered_s, (day + 1) * DAY_S)
-        return least >= _at_entry(steps, entered_s)
+        return least >= at_entry(entered_s)
 
     return counts
 

@@ -32,6 +32,7 @@ class Command(StrEnum):
     PROMOTE = "promote"
     CONFIGURE = "configure"
     OVERRIDE = "override"
+    ACCEPT_MISSING = "accept_missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,9 @@ class ExperimentState:
     `run` grows with every start and decides, with the salt, who is where; 0 before the first. `enabled` False gives
     everybody the rule. `share` (0..1) is the one it has while it runs, `steps` what was in force in this run, oldest
     first. `approved`: the next stage may begin. `reason` is why the last command was given, in words.
+    Days up to `missing_accepted_through` (since 1970-01-01) that are missing hold nothing any more, and
+    `missing_accepted_reason` says why; None: nobody accepted any in this run. `paused_from` is the phase to which a
+    resume returns; None while it is not paused, and for running.
     """
 
     plan: Plan
@@ -75,6 +79,9 @@ class ExperimentState:
     steps: tuple[Step, ...]
     changed_at_s: float
     reason: str | None
+    missing_accepted_through: int | None = None
+    missing_accepted_reason: str | None = None
+    paused_from: Phase | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +90,7 @@ class Event:
 
     `at_s` is a wall time, `market_s` the market's (both Unix seconds). `plan` comes with create only, `enabled` with
     create and configure, `share` with configure (None: unchanged, at first enabled), `user_id` and `arm` with override
-    (`arm` None ends it).
+    (`arm` None ends it), `through` with accept_missing: the last of the days, since 1970-01-01.
     """
 
     experiment: str
@@ -98,3 +105,9 @@ class Event:
     share: float | None = None
     user_id: str | None = None
     arm: Arm | None = None
+    through: int | None = None
+
+
+def is_promoted(state: ExperimentState) -> bool:
+    """True from a promotion on, also while it is paused: nothing is compared any more, and no stage is to come."""
+    return Phase.PROMOTED in (state.phase, state.paused_from)

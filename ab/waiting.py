@@ -11,10 +11,13 @@ from ab.commands import stage_since_s
 from ab.plan import Stage
 from ab.results import Conclusion, Findings, Primary
 from ab.running import DAY_S, running_s
-from ab.state import ExperimentState, Phase
+from ab.state import ExperimentState, Phase, is_promoted
 
 # What has to be known before users meet the policy with whom nobody is compared.
 GOOD_ENOUGH = (Conclusion.BETTER, Conclusion.NOT_WORSE)
+_MISSING_OR_LATE = (
+    "Outcomes that are due are missing or late: late ones may come, missing ones an operator has to accept as missing."
+)
 
 
 class Awaited(StrEnum):
@@ -57,7 +60,8 @@ def waits(state: ExperimentState, findings: Findings | None, market_s: float) ->
         case Phase.DRAFT:
             return (Wait(what=Awaited.OPERATOR, why="It is a draft: an operator has to start it."),)
         case Phase.PAUSED:
-            return (Wait(what=Awaited.OPERATOR, why="It is paused: an operator has to resume it."), *alarms)
+            what = "promoted, and paused" if is_promoted(state) else "paused"
+            return (Wait(what=Awaited.OPERATOR, why=f"It is {what}: an operator has to resume it."), *alarms)
         case Phase.PROMOTED:
             return alarms
     return (*alarms, *_of_knowledge(state, known), *_of_stage(state, known, market_s))
@@ -82,7 +86,7 @@ def _of_knowledge(state: ExperimentState, findings: Findings | None) -> Iterator
         yield Wait(what=Awaited.OUTCOMES, why="Nothing is known since this stage began.")
         return
     if not findings.complete:
-        yield Wait(what=Awaited.OUTCOMES, why="Outcomes that are due are missing or late.")
+        yield Wait(what=Awaited.OUTCOMES, why=_MISSING_OR_LATE)
     for place in _not_finite(findings, "findings"):
         yield Wait(what=Awaited.OUTCOMES, why=f"{place} is not a finite number.")
     for why in untold(state, findings):

@@ -1,4 +1,4 @@
-"""Every Prometheus metric of the service, by name, once; those of trading as a whole are in trading_metrics.py.
+"""What happens in the service, as Prometheus metrics, by name, once; how it stands is in condition_metrics.py.
 
 Keeps the port trading.ports.Recorder.
 """
@@ -13,10 +13,10 @@ import prometheus_client as prometheus
 from prometheus_client import multiprocess
 
 from adapters.condition import Condition
+from adapters.condition_metrics import ConditionGauges, ConditionTotals
 from adapters.metric_files import undisturbed
 from adapters.reserved_file import use_reserved_files
-from adapters.tallies import Levels, Tally, Times
-from adapters.trading_metrics import TradingGauges, TradingTotals
+from adapters.tallies import Tally, Times
 from trading.orders import Order, OrderState
 from trading.vocabulary import Arm, Decision
 
@@ -48,6 +48,9 @@ class Metrics:
         )
         self._failures = Tally("rl_service_policy_failures_total", "Why the assigned arm did not answer.", ("reason",))
         self._blocked = Tally("rl_service_blocked_total", "Decisions that may not be traded, by reason.", ("reason",))
+        self._rejected = Tally(
+            "rl_service_rejected_requests_total", "Requests answered with an error, by its code.", ("code",)
+        )
         self._seconds = Times(
             DECISION_SECONDS,
             "Time from a valid signal to its decision, by what answered and its arm.",
@@ -57,40 +60,19 @@ class Metrics:
         self._policy_seconds = Times(
             POLICY_SECONDS, "The same for decisions of users who are assigned the policy, whoever answered.", SECONDS
         )
-        self._rejected = Tally(
-            "rl_service_rejected_requests_total", "Requests answered with an error, by its code.", ("code",)
-        )
-        self._refused = Tally(
-            "rl_service_refused_requests_total", "Requests that found no place, by their class.", ("class",)
-        )
-        self._dropped = Tally(
-            "rl_service_journal_dropped_decisions_total", "Decisions that neither the store nor the spool could take."
-        )
-        self._torn = Tally("rl_service_journal_torn_tails_total", "Spools whose last write was cut short, repaired.")
-        self._unwanted = Tally(
-            "rl_service_journal_refused_decisions_total", "Decisions that the database refused; each is in a file."
-        )
-        self._bus_dropped = Tally("rl_service_bus_dropped_messages_total", "Messages that found no room on the bus.")
-        self._replays = Tally("rl_service_idempotent_replays_total", "Answers given again for the same key.")
         self._orders = Tally(
             "rl_service_orders_total", "Orders by venue, the state they came to, and side.", ("venue", "state", "side")
         )
         self._order_seconds = Times(
             "rl_service_order_seconds", "Time from an order's being written down to its venue's answer.", SECONDS
         )
-        self._shadows = Tally(
-            "rl_service_shadow_decisions_total",
-            "Decisions of the arm that did not answer, by what came of them.",
-            ("result",),
+        self._totals = ConditionTotals()
+        self._gauges = ConditionGauges()
+        self._counted = (
+            *(self._decisions, self._failures, self._blocked, self._rejected, self._orders),
+            *(self._seconds, self._policy_seconds, self._order_seconds),
+            *self._totals.tallies,
         )
-        self._trading = TradingTotals()
-        self._tallies = (
-            *(self._decisions, self._failures, self._blocked, self._rejected, self._refused),
-            *(self._dropped, self._torn, self._unwanted, self._bus_dropped, self._replays, self._orders),
-            self._shadows,
-            *self._trading.tallies,
-        )
-        self._gauges = _Gauges()
         self._flushing = threading.Lock()
 
     def record(self, decision: Decision, *, seconds: float) -> None:
@@ -129,25 +111,13 @@ class Metrics:
     def observe(self, condition: Condition) -> None:
         """Show how this worker stands now."""
         self._gauges.show(condition)
-        self._dropped.reach(condition.journal_dropped_total)
-        self._torn.reach(condition.journal_torn_total)
-        self._unwanted.reach(condition.journal_refused_total)
-        self._bus_dropped.reach(condition.bus_dropped_total)
-        self._replays.reach(condition.replays_total)
-        for kind, total in condition.refused_totals.items():
-            self._refused.reach(total, kind)
-        for result, total in condition.shadows_totals.items():
-            self._shadows.reach(total, result)
-        self._trading.reach(condition.trading)
+        self._totals.reach(condition)
 
     def flush(self) -> None:
         """Make what was counted visible to all workers: every FLUSH_S and at the end. From any thread."""
         with self._flushing:
-            for tally in self._tallies:
-                tally.flush()
-            self._seconds.flush()
-            self._policy_seconds.flush()
-            self._order_seconds.flush()
+            for counted in self._counted:
+                counted.flush()
 
     def exposition(self) -> bytes:
         """Prometheus' text format over all workers of this deployment; what others counted is up to FLUSH_S old."""
@@ -186,45 +156,3 @@ def _of_each(bounds: Sequence[tuple[float, int]]) -> Sequence[tuple[float, int]]
     # Prometheus counts with each bucket those below it.
     below = (0, *(count for _, count in bounds))
     return [(upper_s, count - lower) for (upper_s, count), lower in zip(bounds, below, strict=False)]
-
-
-class _Gauges:
-    # "live": what a dead worker last said goes with its file. "mostrecent": every worker says the same of all.
-    def __init__(self) -> None:
-        self._queued = prometheus.Gauge(
-            "rl_service_journal_queued_decisions",
-            "Decisions that are not durable yet.",
-            multiprocess_mode="livesum",
-        )
-        self._spooled = prometheus.Gauge(
-            "rl_service_journal_spooled_bytes",
-            "Decisions on this machine's disk that the store has not taken yet.",
-            multiprocess_mode="livesum",
-        )
-        self._away = prometheus.Gauge(
-            "rl_service_store_away", "1 while a worker does not reach the store.", multiprocess_mode="livemax"
-        )
-        self._sockets = prometheus.Gauge("rl_service_sockets", "Open WebSockets.", multiprocess_mode="livesum")
-        self._jobs = Levels(
-            prometheus.Gauge(
-                "rl_service_jobs",
-                "Asynchronous predictions that are kept, by status.",
-                ["status"],
-                multiprocess_mode="livemostrecent",
-            )
-        )
-        self._agents = Levels(
-            prometheus.Gauge("rl_service_agents", "Agents by state.", ["state"], multiprocess_mode="livemostrecent")
-        )
-
-        self._trading = TradingGauges()
-
-    def show(self, condition: Condition) -> None:
-        self._queued.set(condition.journal_queued)
-        self._spooled.set(condition.journal_spooled_bytes)
-        self._away.set(condition.store_away)
-        self._sockets.set(condition.sockets)
-        self._agents.set(condition.agents)
-        if condition.jobs is not None:
-            self._jobs.set(condition.jobs)
-        self._trading.show(condition.trading)

@@ -30,7 +30,7 @@ class AnalysisReads(Protocol):
     async def power(
         self, key: str, *, effect_bps: float, deviation_bps: float, users_per_arm: int, tails: str
     ) -> bytes:
-        """What it can find, as JSON."""
+        """What it can find, as JSON. Raises InvalidField for what cannot be expected."""
 
     async def check(self, key: str) -> bytes:
         """How often its test finds a difference where there is none, as JSON."""

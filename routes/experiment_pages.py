@@ -11,7 +11,7 @@ from routes.errors import Rejected
 from routes.page import Page, answer_json, read_said
 from routes.queries import EventsQuery, ExperimentsQuery, Query
 from routes.shares import RouteClass
-from schemas.experiments import CreateRequest, OverrideRequest, VersionedRequest
+from schemas.experiments import AcceptMissingRequest, CreateRequest, OverrideRequest, VersionedRequest
 
 # The commands that need no more than the version they are based on.
 COMMANDS = ("start", "pause", "resume", "advance", "approve", "rollback", "kill", "promote")
@@ -45,6 +45,9 @@ class ExperimentReads(Protocol):
 
     async def override(self, key: str, said: OverrideRequest) -> Mapping[str, object]:
         """Give a user an arm, or no longer; the experiment afterwards."""
+
+    async def accept_missing(self, key: str, said: AcceptMissingRequest) -> Mapping[str, object]:
+        """Accept days as missing; the experiment afterwards."""
 
 
 class ExperimentPages:
@@ -87,6 +90,10 @@ class ExperimentPages:
         key = _key(request)
         return answer_json(await self.reads.override(key, await read_said(OverrideRequest, request)))
 
+    async def accept_missing(self, request: Request, _: Query) -> Response:
+        key = _key(request)
+        return answer_json(await self.reads.accept_missing(key, await read_said(AcceptMissingRequest, request)))
+
 
 CONTROL, STATS = RouteClass.CONTROL, RouteClass.STATS
 ROOT = "/api/v1/experiments"
@@ -98,6 +105,7 @@ EXPERIMENT_PAGES: tuple[Page[ExperimentPages], ...] = (
     Page(path=ROOT + "/{key}/events", answer=ExperimentPages.events, query=EventsQuery, kind=STATS),
     Page(path=ROOT + "/{key}/assignment/{user_id}", answer=ExperimentPages.assignment, kind=STATS),
     Page(path=ROOT + "/{key}/override", answer=ExperimentPages.override, method="POST", kind=CONTROL),
+    Page(path=ROOT + "/{key}/accept-missing", answer=ExperimentPages.accept_missing, method="POST", kind=CONTROL),
     Page(path=ROOT + "/{key}/{command}", answer=ExperimentPages.command, method="POST", kind=CONTROL),
 )
 

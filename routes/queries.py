@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from routes.errors import Rejected
@@ -16,8 +16,6 @@ from trading.vocabulary import Arm
 
 MOST_ROWS = 200
 LONGEST_POLL_S = 30.0
-# As in ab.statistics.power, which the service does not load.
-SMALLEST_EFFECT_BPS = 0.001
 
 
 def _plus_is_no_space(value: object) -> object:
@@ -97,18 +95,15 @@ class DaysQuery(Query):
     days: int = Field(30, ge=1, le=3650)
 
 
-def _told_from_nothing(effect_bps: float) -> float:
-    if 0.0 < abs(effect_bps) < SMALLEST_EFFECT_BPS:
-        raise ValueError(f"must be 0, or {SMALLEST_EFFECT_BPS} or more either way")
-    return effect_bps
-
-
 class PowerQuery(Query):
-    """What is expected of an experiment: an effect and a user-day's standard deviation, bps of capital a day."""
+    """What is expected of an experiment: an effect and a user-day's standard deviation, bps of capital a day.
 
-    effect_bps: Annotated[float, AfterValidator(_told_from_nothing)] = Field(ge=-10_000, le=10_000, allow_inf_nan=False)
-    deviation_bps: float = Field(ge=0.01, le=100_000, allow_inf_nan=False)
-    users_per_arm: int = Field(ge=2, le=10_000_000)
+    Their ranges are for ab.power_checks.
+    """
+
+    effect_bps: float = Field(allow_inf_nan=False)
+    deviation_bps: float = Field(allow_inf_nan=False)
+    users_per_arm: int
     tails: Literal["normal", "t3"] = "t3"
 
 

@@ -1,8 +1,10 @@
 """Experiments: what is asked of them, from and to the words of ab."""
 
+import re
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from typing_extensions import TypedDict
 
 from ab.defaults import ANALYSIS, GUARDRAILS
@@ -10,6 +12,17 @@ from ab.plan import Analysis, Guard, Guardrail, OutcomeSource, Plan, Response, S
 from schemas.words import UserId, WireRequest
 from trading.vocabulary import Arm
 
+
+def _iso_day_only(value: object) -> object:
+    # pydantic also reads 20484 and the midnight of a time as days; the wire has one spelling.
+    if isinstance(value, date) or (isinstance(value, str) and _DAY_PATTERN.match(value)):
+        return value
+    raise ValueError("must be a day, like 2026-01-31")
+
+
+_DAY_PATTERN = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
+_EPOCH = date(1970, 1, 1)
+Day = Annotated[date, Field(strict=False), BeforeValidator(_iso_day_only)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Reason = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -75,6 +88,14 @@ class OverrideRequest(VersionedRequest):
     arm: Literal["rl", "fallback"] | None
 
 
+class AcceptMissingRequest(WireRequest):
+    """Accept the users' days up to one, a market day (UTC), as missing, and say why."""
+
+    version: Version
+    through: Day
+    reason: Reason = Field(min_length=1)
+
+
 class ConfigureRequest(WireRequest):
     """The default experiment in its short form. `rl_traffic_percentage` is a share, 0..1; what is left out stays."""
 
@@ -132,3 +153,13 @@ def to_plan(said: CreateRequest, *, salt: str) -> Plan:
 def to_arm(given: Literal["rl", "fallback"] | None) -> Arm | None:
     """The arm of an override; None ends it."""
     return None if given is None else Arm(given)
+
+
+def to_day(given: date) -> int:
+    """The UTC day since 1970-01-01 that a date is."""
+    return (given - _EPOCH).days
+
+
+def spell_day(day: int) -> str:
+    """A UTC day since 1970-01-01 as the wire writes it."""
+    return (_EPOCH + timedelta(days=day)).isoformat()

@@ -46,12 +46,13 @@ class Closing:
     order: Order | None
 
 
-def close(held: Held, venue: Venue | None, *, price: Decimal | None, deadline: Moment) -> Closing:
+def close(held: Held, venue: Venue | None, *, price: Decimal | None, market_s: float, deadline: Moment) -> Closing:
     """What becomes of a position that its agent's stop is to close, to leave by `deadline` or never.
 
     `venue` is where orders of the agent's mode go, None when nowhere; `price` the last close, None when that is not
-    known now. While an order works in the symbol what will be held is not known: then none is made, and to stop again
-    later makes it. An order that this stop, or the same again, made before is told as it was.
+    known now; `market_s` the time on the market's clock (Unix seconds). While an order works in the symbol what will be
+    held is not known: then none is made, and to stop again later makes it. An order that this stop, or the same again,
+    made before is told as it was.
     """
     awaited = _awaited(held.agent, held.symbol, held.working)
     if awaited is not None:
@@ -60,7 +61,7 @@ def close(held: Held, venue: Venue | None, *, price: Decimal | None, deadline: M
     if isinstance(judged, BlockReason) or venue is None or price is None:
         reason = judged if isinstance(judged, BlockReason) else BlockReason.VENUE_UNAVAILABLE
         return Closing(symbol=held.symbol, client_order_id=None, reason=reason, order=None)
-    order = _order(held, judged, reference_price=price, deadline=deadline, venue=venue.name)
+    order = _order(held, judged, reference_price=price, market_s=market_s, deadline=deadline, venue=venue.name)
     return Closing(symbol=held.symbol, client_order_id=order.request.client_order_id, reason=None, order=order)
 
 
@@ -104,7 +105,9 @@ def _judge(held: Held, venue: Venue | None, price: Decimal | None) -> Sized | Bl
     return sized
 
 
-def _order(held: Held, sized: Sized, *, reference_price: Decimal, deadline: Moment, venue: str) -> Order:
+def _order(
+    held: Held, sized: Sized, *, reference_price: Decimal, market_s: float, deadline: Moment, venue: str
+) -> Order:
     made_as = closing_id(held.agent.user_id, held.symbol, held.version)
     return new_order(
         OrderRequest(
@@ -123,4 +126,6 @@ def _order(held: Held, sized: Sized, *, reference_price: Decimal, deadline: Mome
         created_at_s=max(held.now.wall_s, held.agent.changed_at_s),
         deadline=deadline,
         venue=venue,
+        market_s=market_s,
+        made_under=None,
     )

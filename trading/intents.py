@@ -8,7 +8,7 @@ from trading.agents import Agent, AgentLimits, AgentState, ExecutionMode
 from trading.boot import Moment
 from trading.ledger import EXACT, Position, unrealized
 from trading.limits import Account, judge_order
-from trading.orders import ZERO, LotRules, Order, OrderRequest, OrderState, Side, client_order_id, new_order
+from trading.orders import ZERO, LotRules, MadeUnder, Order, OrderRequest, OrderState, Side, client_order_id, new_order
 from trading.sizing import Sized, Sizing, capital_of_symbol, size
 from trading.vocabulary import Action, Arm, BlockReason, Decision, Halt
 
@@ -22,7 +22,8 @@ class Facts:
 
     `position` is that in the symbol, `positions` all of this user and mode; `working` are its orders that may still be
     filled. `realized_today` is net of the fees that were told, `untold_today` the value traded without a fee being
-    told: both since midnight UTC, quote currency. `venue_limited`: the venue takes no further order now.
+    told: both since midnight UTC, quote currency. `venue_limited`: the venue takes no further order now;
+    `experiment_stopped`: the policy may take no new risk any more.
     """
 
     now: Moment
@@ -35,6 +36,7 @@ class Facts:
     realized_today: Decimal
     untold_today: Decimal
     venue_limited: bool
+    experiment_stopped: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,7 @@ def _order(
     deadline: Moment,
     venue: str,
 ) -> Order:
+    assignment = decision.assignment
     return new_order(
         OrderRequest(
             client_order_id=client_order_id(decision.request_id),
@@ -117,6 +120,8 @@ def _order(
         created_at_s=facts.now.wall_s,
         deadline=deadline,
         venue=venue,
+        market_s=None if decision.market is None else decision.market.now_s,
+        made_under=MadeUnder(experiment=assignment.experiment, version=assignment.version),
     )
 
 
@@ -143,17 +148,22 @@ def _judge(
     if (sized.side is Side.BUY) is not (decision.action is Action.BUY):
         # What is held is not what the decision was made from: an order would go the other way, unjudged.
         return (BlockReason.STALE_STATE,)
-    account = Account(
+    reasons = judge_order(sized, _account(facts, symbol, terms, price_of), _limits(decision, agent), facts.halt)
+    if facts.experiment_stopped and decision.served_arm is Arm.RL and not sized.reduces:
+        reasons = (BlockReason.EXPERIMENT_STOPPED, *reasons)
+    if not reasons and facts.venue_limited:
+        reasons = (BlockReason.VENUE_RATE_LIMIT,)
+    return reasons or sized
+
+
+def _account(facts: Facts, symbol: str, terms: Terms, price_of: Callable[[str], Decimal | None]) -> Account:
+    return Account(
         orders_last_minute=facts.orders_last_minute,
         open_orders=len(facts.working),
         unresolved=_unresolved(facts, symbol),
         realized_today=_realized_today(facts, terms),
         unrealized=_unrealized(facts, price_of),
     )
-    reasons = judge_order(sized, account, _limits(decision, agent), facts.halt)
-    if not reasons and facts.venue_limited:
-        reasons = (BlockReason.VENUE_RATE_LIMIT,)
-    return reasons or sized
 
 
 def _agent_problem(agent: Agent | None, decision: Decision) -> BlockReason | None:

@@ -110,6 +110,14 @@ class OrderRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MadeUnder:
+    """The experiment under which an order was decided, and the version of its log that was known then."""
+
+    experiment: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An order as the store has it.
 
@@ -117,7 +125,9 @@ class Order:
     the position nearer to flat. It may leave until `deadline`, not later. `filled_quantity` adds up over its fills,
     `average_price` is None before the first. `fee` (quote currency) is that of all that is filled, None when the venue
     has not told it; `told_fee` is what it told last, perhaps of a part, 0 before. `reason` says why it is where it is.
-    Only the sender with its last `epoch` may say what became of it. Wall times, Unix seconds.
+    Only the sender with its last `epoch` may say what became of it. Wall times, Unix seconds; but `market_s`, at which
+    it was decided, is the market's, None for an order older than that was kept. `made_under` is what the decision knew
+    of its experiment, None for what a stop made.
     """
 
     request: OrderRequest
@@ -139,6 +149,8 @@ class Order:
     fee: Decimal | None
     told_fee: Decimal
     ended_at_s: float | None
+    market_s: float | None
+    made_under: MadeUnder | None
 
 
 def new_order(
@@ -152,6 +164,8 @@ def new_order(
     created_at_s: float,
     deadline: Moment,
     venue: str,
+    market_s: float | None,
+    made_under: MadeUnder | None,
 ) -> Order:
     """An order that nobody has tried to send: nothing of it is filled. See Order."""
     return Order(
@@ -174,6 +188,8 @@ def new_order(
         fee=ZERO,
         told_fee=ZERO,
         ended_at_s=None,
+        market_s=market_s,
+        made_under=made_under,
     )
 
 

@@ -1,4 +1,7 @@
-"""The words of the system as values: what goes into a decision and what comes out."""
+"""The words of a decision, as values.
+
+Longer than other files: nearly every file here takes some of them, each word leads to the others, and none does much.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,6 +64,7 @@ class BlockReason(StrEnum):
     POSITION_MISMATCH = "position_mismatch"
     ORDER_UNRESOLVED = "order_unresolved"
     IN_PROGRESS = "in_progress"
+    EXPERIMENT_STOPPED = "experiment_stopped"
     LIMIT_NOTIONAL = "limit_notional"
     LIMIT_ORDERS_PER_MINUTE = "limit_orders_per_minute"
     LIMIT_OPEN_ORDERS = "limit_open_orders"

@@ -6,7 +6,7 @@ import sys
 
 from rl_models.shelf import SHIPPED_BUNDLES
 from settings import Settings, read_settings, settings_table
-from trading.errors import NotFound, OperatorNeeded
+from trading.errors import InvalidField, NotFound, OperatorNeeded
 from wiring.analyses import add_analyses
 from wiring.doctor import examine
 from wiring.markets import restart_market
@@ -19,7 +19,7 @@ def main() -> int:
     arguments = _arguments()
     try:
         return int(arguments.run(arguments))
-    except (OperatorNeeded, NotFound, ValueError, OSError) as error:
+    except (OperatorNeeded, InvalidField, NotFound, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 

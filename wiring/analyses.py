@@ -136,14 +136,14 @@ def _power(arguments: argparse.Namespace) -> int:
     from ab.statistics.power import Design, power
     from ab.statistics.world import Tails
 
-    with OpenStore(find_store(read_settings())) as store:
-        state = find_experiment(store, arguments.key)
     design = Design(
         effect_bps=arguments.effect_bps,
         deviation_bps=arguments.deviation_bps,
         users_per_arm=arguments.users_per_arm,
         tails=Tails(arguments.tails),
     )
+    with OpenStore(find_store(read_settings())) as store:
+        state = find_experiment(store, arguments.key)
     print(json.dumps(asdict(design) | asdict(power(design, state.plan.analysis)), allow_nan=False))
     return 0
 

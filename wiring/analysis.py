@@ -40,7 +40,7 @@ def find(evidence: Evidence) -> Findings:
         money=money,
         guards=read_guardrails(state.plan.guardrails, _guarded(evidence), evidence.operations),
         units_in_stage=_units_in_stage(state, rows),
-        complete=all_known(rows, until_s=evidence.until_s),
+        complete=all_known(rows, until_s=evidence.until_s, accepted_through=state.missing_accepted_through),
     )
 
 

@@ -16,16 +16,25 @@ from wiring.venues import Venues
 class Closer:
     """Closes positions of agents that stop. For one event loop.
 
-    `price_of` gives the last close of a symbol in quote currency, None when it is not known now; an order leaves within
-    `ttl_s` seconds of the stop or never. Keeps wiring.agents.Closer.
+    `price_of` gives the last close of a symbol in quote currency, None when it is not known now, `market_s` the time on
+    the market's clock (Unix seconds); an order leaves within `ttl_s` seconds of the stop or never. Keeps
+    wiring.agents.Closer.
     """
 
     def __init__(
-        self, venues: Venues, sender: Sender, *, price_of: Callable[[str], Decimal | None], ttl_s: float, now: Clock
+        self,
+        venues: Venues,
+        sender: Sender,
+        *,
+        price_of: Callable[[str], Decimal | None],
+        market_s: Callable[[], float],
+        ttl_s: float,
+        now: Clock,
     ) -> None:
         self._venues = venues
         self._sender = sender
         self._price_of = price_of
+        self._market_s = market_s
         self._ttl_s = ttl_s
         self._now = now
 
@@ -37,7 +46,8 @@ class Closer:
         def close_held(held: Held) -> Closing:
             venue_of = venues.get(held.agent.config.execution)
             venue = None if venue_of is None else venue_of(held.symbol)
-            return close(held, venue, price=self._price_of(held.symbol), deadline=held.now.after(self._ttl_s))
+            price, deadline = self._price_of(held.symbol), held.now.after(self._ttl_s)
+            return close(held, venue, price=price, market_s=self._market_s(), deadline=deadline)
 
         return Stopping(
             close=close_held,

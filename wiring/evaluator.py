@@ -24,7 +24,7 @@ from wiring.unjudged import Unjudged
 LEASE = "experiment_evaluator"
 # Beyond the pause between two ticks: so long after its end another worker takes the place of one that is gone.
 LEASE_S = 15.0
-# An evaluation that is not done by then has failed.
+# An evaluation that is neither done nor further after this long has failed.
 EVALUATION_S = 60.0
 # So often who waits for one renews the lease, and looks whether it is too long.
 LOOK_S = LEASE_S / 3
@@ -38,6 +38,13 @@ class Judge(Protocol):
 
     async def run(self, *arguments: str) -> bytes:
         """What a command prints. Raises AnalysisFailed."""
+
+
+class TellingJudge(Protocol):
+    """One that tells how far it is: see wiring.analyst.Analyst."""
+
+    async def run(self, *arguments: str, heard: Callable[[], None]) -> bytes:
+        """What a command prints; `heard` is called whenever it gets on. Raises AnalysisFailed."""
 
 
 class InForce(Protocol):
@@ -67,7 +74,7 @@ class Around:
     store: Store
     market: Market
     experiments: InForce
-    analyst: Judge
+    analyst: TellingJudge
     latency_p99_ms: Callable[[], Awaitable[float | None]]
 
 
@@ -165,7 +172,9 @@ class Evaluator:
     async def _judged(self, state: ExperimentState) -> str:
         latency_ms = await self._around.latency_p99_ms()
         measured = () if latency_ms is None else (f"--latency-p99-ms={latency_ms}",)
-        running = asyncio.create_task(self._around.analyst.run("evaluate", *measured, "--", state.plan.key))
+        running = asyncio.create_task(
+            self._around.analyst.run("evaluate", *measured, "--", state.plan.key, heard=self._unjudged.heard)
+        )
         try:
             while not (await asyncio.wait({running}, timeout=self._look_s))[0]:
                 if not await self._holds():

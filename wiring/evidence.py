@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache
 from typing import TypeAlias
 
 from ab.guardrails import Operations
@@ -97,6 +98,8 @@ def gather(
         prices=closes_since(market, store, since_s, at_s=question.at_s),
         terms=terms,
         until_s=until_s,
+        speed=market.speed,
+        ended_wall_s=state.changed_at_s if _over(state) else None,
     )
     return _found(recorded, market, question, counted, wall_s=wall_s, progress=progress)
 
@@ -104,6 +107,11 @@ def gather(
 def date_of(day: int) -> date:
     """The date of a day that is counted since 1970-01-01."""
     return _EPOCH + timedelta(days=day)
+
+
+@cache
+def _text_of(day: int) -> str:
+    return date_of(day).isoformat()
 
 
 def _found(
@@ -158,14 +166,19 @@ def _within(days: Iterator[UnitDay], since_s: float) -> Iterator[UnitDay]:
 
 def _until_s(question: Question) -> float:
     state = question.state
-    over = state.phase in (Phase.ROLLED_BACK, Phase.KILLED) and state.steps
-    return min(question.at_s, state.steps[-1].since_s) if over else question.at_s
+    return min(question.at_s, state.steps[-1].since_s) if _over(state) and state.steps else question.at_s
+
+
+def _over(state: ExperimentState) -> bool:
+    return state.phase in (Phase.ROLLED_BACK, Phase.KILLED)
 
 
 def _once_known(unit: UnitDay, saved: _Saved) -> UnitDay:
     # Bars are kept for a month, an experiment may last longer: what was known of a day that is over stays known.
-    before = saved.get((unit.user_id, date_of(unit.day).isoformat()))
-    if unit.state is OutcomeState.KNOWN or before is None or before.state != KNOWN:
+    if unit.state is OutcomeState.KNOWN:
+        return unit
+    before = saved.get((unit.user_id, _text_of(unit.day)))
+    if before is None or before.state != KNOWN:
         return unit
     return UnitDay(
         user_id=unit.user_id,
@@ -187,7 +200,7 @@ def _outcomes(
             experiment=state.plan.key,
             run=state.run,
             user_id=unit.user_id,
-            day=date_of(unit.day).isoformat(),
+            day=_text_of(unit.day),
             arm=entries[unit.user_id].arm,
             source=state.plan.analysis.source.value,
             state=unit.state.value,

@@ -1,19 +1,20 @@
 """What a command makes of an experiment in the store: its next event, decided and stamped in one transaction."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
+from typing import Protocol
 
 from ab.commands import CHANGES, fold
 from ab.requests import CommandRequest, decide
-from ab.state import Command, Event, ExperimentState, Phase
+from ab.state import Command, Event, ExperimentState, Phase, is_promoted
 from adapters.store.engine import Work
-from adapters.store.experiments import ExperimentChange, KeptExperiment, LoggedEvent, Standing, change_experiment
+from adapters.store.experiments import ExperimentChange, LoggedEvent, Standing, Times, change_experiment
 from trading.errors import IllegalChange, StoreRefused
 from wiring.experiment_log import event_text, state_from, state_text
 from wiring.split_in_force import DEFAULT_EXPERIMENT
 
 # With one of these the experiment in force is over, or nobody has begun it: another may take its place.
-_OVER = frozenset({Phase.DRAFT, Phase.ROLLED_BACK, Phase.KILLED, Phase.PROMOTED})
+_OVER = frozenset({Phase.DRAFT, Phase.ROLLED_BACK, Phase.KILLED})
 # What a start is refused with while another experiment goes on.
 ANOTHER_RUNS = "another_experiment_runs"
 # All experiments are in the snapshot that every worker reads.
@@ -23,8 +24,17 @@ TOO_MANY_EXPERIMENTS = "too_many_experiments"
 UNREADABLE = "unreadable"
 # Commands that make an experiment the one that assigns users.
 _BEGINS = frozenset({Command.START, Command.CONFIGURE})
+
+
+class Asked(Protocol):
+    """A command that has yet to get its times: those at which it is taken."""
+
+    def __call__(self, *, at_s: float, market_s: float) -> CommandRequest:
+        """The command at a wall time and a market time (both Unix seconds)."""
+
+
 # The experiment as it is, None for none -> what is asked of it, None for nothing.
-Wanted = Callable[[ExperimentState | None], CommandRequest | None]
+Wanted = Callable[[ExperimentState | None], Asked | None]
 
 
 def changing(
@@ -37,28 +47,28 @@ def changing(
 
     def change(standing: Standing) -> ExperimentChange | None:
         state = None if standing.document is None else _read(standing.document)
-        request = wanted(state)
-        if request is None:
+        asked = wanted(state)
+        if asked is None:
             return None
-        at_s, now_s = _not_before(standing.last_at_s, wall_s()), _not_before(standing.last_market_s, market_s())
-        event = decide(state, replace(request, at_s=at_s, market_s=now_s))
+        event = decide(state, _stamped(asked, standing.latest, Times(at_s=wall_s(), market_s=market_s())))
         if state is None and standing.experiments >= MOST_EXPERIMENTS:
             raise IllegalChange(TOO_MANY_EXPERIMENTS)
         begins, in_force = event.command in _BEGINS, standing.in_force
         if begins:
-            _check_free(key, in_force)
+            _check_free(key, standing)
         return ExperimentChange(
             event=_logged(event),
             document=state_text(fold(state, event)),
             in_force=begins or (in_force is not None and in_force.key == key),
-            displaced=_displaced(in_force, event) if begins else None,
+            displaced=_displaced(standing, event) if begins else None,
         )
 
     return change_experiment(key, change)
 
 
-def _displaced(in_force: KeptExperiment | None, by: Event) -> ExperimentChange | None:
+def _displaced(standing: Standing, by: Event) -> ExperimentChange | None:
     # Nobody is assigned by it any more: its log has to say so, or its days would go on counting.
+    in_force = standing.in_force
     if in_force is None or in_force.key == by.experiment:
         return None
     try:
@@ -67,14 +77,9 @@ def _displaced(in_force: KeptExperiment | None, by: Event) -> ExperimentChange |
         return None
     if (state.phase, Command.ROLLBACK) not in CHANGES:
         return None
-    request = CommandRequest(
-        command=Command.ROLLBACK,
-        by=by.by,
-        reason=f"{by.experiment} took its place",
-        at_s=max(state.changed_at_s, by.at_s),
-        market_s=max(state.steps[-1].since_s, by.market_s),
-    )
-    event = decide(state, request)
+    asked = partial(CommandRequest, command=Command.ROLLBACK, by=by.by, reason=f"{by.experiment} took its place")
+    now = Times(at_s=by.at_s, market_s=by.market_s)
+    event = decide(state, _stamped(asked, standing.latest_in_force, now))
     return ExperimentChange(event=_logged(event), document=state_text(fold(state, event)), in_force=False)
 
 
@@ -85,15 +90,19 @@ def _read(text: str) -> ExperimentState:
         raise IllegalChange(UNREADABLE) from error
 
 
-def _not_before(last_s: float | None, now_s: float) -> float:
+def _stamped(asked: Asked, latest: Times | None, now: Times) -> CommandRequest:
     # Clocks are put back, and another worker's may be behind: a log whose times went back would add up to nothing.
-    return now_s if last_s is None else max(last_s, now_s)
+    last = latest or now
+    return asked(at_s=max(last.at_s, now.at_s), market_s=max(last.market_s, now.market_s))
 
 
-def _check_free(key: str, in_force: KeptExperiment | None) -> None:
+def _check_free(key: str, standing: Standing) -> None:
+    in_force = standing.in_force
     # The default experiment is what goes on while there is no other: it gives way to any.
-    others = in_force is not None and in_force.key not in (key, DEFAULT_EXPERIMENT)
-    if in_force is not None and others and _read(in_force.document).phase not in _OVER:
+    if in_force is None or in_force.key in (key, DEFAULT_EXPERIMENT):
+        return
+    state = _read(in_force.document)
+    if state.phase not in _OVER and not is_promoted(state):
         raise IllegalChange(ANOTHER_RUNS)
 
 

@@ -1,7 +1,7 @@
 """The texts under which the store keeps an experiment: the events of its log, and what they add up to."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TypeVar
 
@@ -11,6 +11,12 @@ from adapters.store.reading import read_value
 from trading.errors import StoreRefused
 
 Kept = TypeVar("Kept", Event, ExperimentState)
+
+# What the texts of before these fields do not have, and stands for.
+_LATER: Mapping[type[Event] | type[ExperimentState], Mapping[str, object]] = {
+    Event: {"through": None},
+    ExperimentState: {"missing_accepted_through": None, "missing_accepted_reason": None, "paused_from": None},
+}
 
 
 def event_text(event: Event) -> str:
@@ -53,6 +59,7 @@ def _text(kept: Event | ExperimentState) -> str:
 
 def _from(kind: type[Kept], text: str) -> Kept:
     try:
-        return read_value(kind, json.loads(text))
+        kept = json.loads(text)
+        return read_value(kind, {**_LATER[kind], **kept} if isinstance(kept, dict) else kept)
     except ValueError as error:
         raise StoreRefused(f"the log of an experiment is damaged: {error}") from error

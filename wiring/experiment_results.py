@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Protocol
 
+from ab.power_checks import check_expected
 from ab.results import Findings
 from ab.state import ExperimentState
 from schemas.words import iso_time
 from wiring.evaluated import KnownFindings
 from wiring.evaluator import Judge
+from wiring.experiment_views import show_accepted
 from wiring.latencies import latencies_of, latencies_text
 
 
@@ -37,7 +39,10 @@ class ExperimentResults:
         self._model_seconds = model_seconds
 
     async def results(self, key: str) -> Mapping[str, object]:
-        """See AnalysisReads. `findings` are of the present run, null until they are first made."""
+        """See AnalysisReads. `findings` are of the present run, null until they are first made.
+
+        How many days are missing is in `money` of the findings, by arm.
+        """
         state = await self._experiments.state(key)
         last = self._findings.last(key)
         current = last if last is not None and last.run == state.run else None
@@ -46,6 +51,7 @@ class ExperimentResults:
             "run": state.run,
             "version": None if current is None else current.version,
             "as_of": None if current is None else iso_time(current.findings.at_s),
+            **show_accepted(state),
             "findings": None if current is None else show_findings(current.findings),
         }
 
@@ -58,6 +64,7 @@ class ExperimentResults:
         self, key: str, *, effect_bps: float, deviation_bps: float, users_per_arm: int, tails: str
     ) -> bytes:
         """See AnalysisReads."""
+        check_expected(effect_bps=effect_bps, deviation_bps=deviation_bps, users_per_arm=users_per_arm)
         expected = (
             f"--effect-bps={effect_bps}",
             f"--deviation-bps={deviation_bps}",

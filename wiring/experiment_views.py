@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from ab.assignment import stage_of
+from ab.plan import Plan
+from ab.plan_warnings import plan_warnings
 from ab.results import Findings
-from ab.state import Event, ExperimentState
+from ab.state import Event, ExperimentState, Phase
 from ab.waiting import waits
-from schemas.experiments import AbTestStatus, EnvironmentView
+from schemas.agents import WarningView
+from schemas.experiments import AbTestStatus, EnvironmentView, spell_day
 from schemas.words import iso_time
 from settings import Settings
 from trading.vocabulary import Assignment
@@ -35,9 +38,26 @@ def show_experiment(
             {"stage_number": step.stage + 1, "share": step.share, "market_since": iso_time(step.since_s)}
             for step in state.steps
         ],
+        **show_accepted(state),
         "overrides": {override.user_id: override.arm for override in state.overrides},
         "plan": asdict(state.plan),
+        # Once it runs, its results say what can be concluded.
+        "warnings": show_warnings(state.plan) if state.phase is Phase.DRAFT else [],
     }
+
+
+def show_accepted(state: ExperimentState) -> Mapping[str, object]:
+    """Through which market day missing outcomes are accepted, and why; null for none."""
+    through = state.missing_accepted_through
+    return {
+        "missing_accepted_through": None if through is None else spell_day(through),
+        "missing_accepted_reason": state.missing_accepted_reason,
+    }
+
+
+def show_warnings(plan: Plan) -> list[WarningView]:
+    """What an operator should know of a plan before it starts."""
+    return [{"code": warning.code, "message": warning.message} for warning in plan_warnings(plan)]
 
 
 def show_status(state: ExperimentState, settings: Settings, *, in_force: bool) -> AbTestStatus:
@@ -76,5 +96,6 @@ def show_event(event: Event) -> Mapping[str, object]:
     """One event of the log, without what it does not have."""
     fields = asdict(event)
     del fields["at_s"], fields["market_s"]
+    fields["through"] = None if event.through is None else spell_day(event.through)
     told = {name: value for name, value in fields.items() if value is not None or name == "reason"}
     return {**told, "at": iso_time(event.at_s), "market_at": iso_time(event.market_s)}

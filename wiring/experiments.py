@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from functools import partial
 
 from ab.assignment import Split
 from ab.defaults import default_plan
@@ -16,16 +16,18 @@ from adapters.store.experiments import ExperimentChange, read_events
 from adapters.store.snapshot import SnapshotReader
 from schemas.experiments import (
     AbTestStatus,
+    AcceptMissingRequest,
     ConfigureParams,
     CreateRequest,
     OverrideRequest,
     VersionedRequest,
     to_arm,
+    to_day,
     to_plan,
 )
 from settings import Settings
 from trading.errors import IllegalChange, NotFound, StoreUnavailable
-from wiring.experiment_changes import UNREADABLE, Wanted, changing
+from wiring.experiment_changes import UNREADABLE, Asked, Wanted, changing
 from wiring.experiment_log import event_from, state_from
 from wiring.experiment_views import show_assignment, show_event, show_experiment, show_status
 from wiring.split_in_force import DEFAULT_EXPERIMENT, SplitInForce
@@ -69,9 +71,9 @@ class Experiments:
         """Begin the default experiment as the environment says, unless it was ever begun. Raises StoreUnavailable."""
         settings = self._settings
         plan = default_plan(DEFAULT_EXPERIMENT, DEFAULT_SALT, settings.rl_traffic_percentage)
-        first = self._request(Command.CREATE, by=ENVIRONMENT, reason=NO_EXPERIMENT)
-        first = replace(first, plan=plan, enabled=settings.ab_testing_enabled)
-        begin = self._request(Command.START, by=ENVIRONMENT, reason=NO_EXPERIMENT)
+        by_environment = partial(CommandRequest, by=ENVIRONMENT, reason=NO_EXPERIMENT)
+        first = partial(by_environment, command=Command.CREATE, plan=plan, enabled=settings.ab_testing_enabled)
+        begin = partial(by_environment, command=Command.START)
         # One that cannot be read was begun: it is shown as such, and nobody meets a policy by it.
         with suppress(IllegalChange):
             await self._write(plan.key, lambda state: None if state is not None else first)
@@ -84,28 +86,31 @@ class Experiments:
         if said.model is not None:
             await self._check_model(said.model)
         plan = to_plan(said, salt=said.salt or secrets.token_hex(8))
-        request = self._request(Command.CREATE, by=OPERATOR, reason=said.reason)
-        return await self._give(plan.key, replace(request, plan=plan))
+        asked = partial(CommandRequest, command=Command.CREATE, by=OPERATOR, reason=said.reason, plan=plan)
+        return await self._give(plan.key, asked)
 
     async def command(self, key: str, command: str, said: VersionedRequest) -> Mapping[str, object]:
         """Give a command that needs no more than a version; the experiment afterwards.
 
         Raises NotFound, StaleVersion, IllegalChange, StoreUnavailable.
         """
-        request = self._request(Command(command), by=OPERATOR, reason=said.reason)
-        return await self._give(key, replace(request, based_on=said.version))
+        return await self._give(key, _by_operator(Command(command), said))
 
     async def override(self, key: str, said: OverrideRequest) -> Mapping[str, object]:
         """Give a user an arm, or no longer. Raises as `command`, InvalidField."""
-        request = self._request(Command.OVERRIDE, by=OPERATOR, reason=said.reason)
-        request = replace(request, based_on=said.version, user_id=said.user_id, arm=to_arm(said.arm))
-        return await self._give(key, request)
+        asked = _by_operator(Command.OVERRIDE, said)
+        return await self._give(key, partial(asked, user_id=said.user_id, arm=to_arm(said.arm)))
+
+    async def accept_missing(self, key: str, said: AcceptMissingRequest) -> Mapping[str, object]:
+        """Accept the days up to one as missing. Raises as `command`, InvalidField."""
+        asked = _by_operator(Command.ACCEPT_MISSING, said)
+        return await self._give(key, partial(asked, through=to_day(said.through)))
 
     async def configure(self, params: ConfigureParams) -> AbTestStatus:
         """Set the default experiment on or off, or its share. Raises as `command`, InvalidField."""
-        request = self._request(Command.CONFIGURE, by=OPERATOR, reason=params["reason"])
-        request = replace(request, enabled=params["enabled"], share=params["rl_traffic_percentage"])
-        state, in_force = await self._change(DEFAULT_EXPERIMENT, request)
+        enabled, share = params["enabled"], params["rl_traffic_percentage"]
+        asked = partial(CommandRequest, command=Command.CONFIGURE, by=OPERATOR, reason=params["reason"])
+        state, in_force = await self._change(DEFAULT_EXPERIMENT, partial(asked, enabled=enabled, share=share))
         return show_status(state, self._settings, in_force=in_force)
 
     async def look(self) -> ExperimentState | None:
@@ -116,8 +121,8 @@ class Experiments:
 
     async def act(self, state: ExperimentState, command: Command, *, reason: str) -> None:
         """What the engine does, on the experiment as it saw it. Raises as `command`."""
-        request = self._request(command, by=ENGINE, reason=reason)
-        await self._change(state.plan.key, replace(request, based_on=state.version))
+        asked = partial(CommandRequest, command=command, by=ENGINE, reason=reason, based_on=state.version)
+        await self._change(state.plan.key, asked)
 
     async def status(self) -> AbTestStatus:
         """The default experiment in its short form, and where the environment says otherwise. Raises as `state`."""
@@ -188,16 +193,13 @@ class Experiments:
     def _show(self, state: ExperimentState, *, in_force: bool) -> Mapping[str, object]:
         return show_experiment(state, self._findings_of(state), in_force=in_force, market_s=self._market_s())
 
-    def _request(self, command: Command, *, by: str, reason: str | None) -> CommandRequest:
-        return CommandRequest(command=command, by=by, reason=reason, at_s=self._wall_s(), market_s=self._market_s())
-
-    async def _give(self, key: str, request: CommandRequest) -> Mapping[str, object]:
-        state, in_force = await self._change(key, request)
+    async def _give(self, key: str, asked: Asked) -> Mapping[str, object]:
+        state, in_force = await self._change(key, asked)
         return self._show(state, in_force=in_force)
 
-    async def _change(self, key: str, request: CommandRequest) -> tuple[ExperimentState, bool]:
+    async def _change(self, key: str, asked: Asked) -> tuple[ExperimentState, bool]:
         # What was written, whatever is known of it here by then.
-        changed = await self._write(key, lambda _: request)
+        changed = await self._write(key, lambda _: asked)
         assert changed is not None  # noqa: S101 - a request becomes an event or raises
         await self._look()
         return state_from(changed.document), changed.in_force
@@ -210,6 +212,10 @@ class Experiments:
         with suppress(StoreUnavailable):
             await self._known.refresh()
         self._split.apply()
+
+
+def _by_operator(command: Command, said: VersionedRequest | AcceptMissingRequest) -> partial[CommandRequest]:
+    return partial(CommandRequest, command=command, by=OPERATOR, reason=said.reason, based_on=said.version)
 
 
 def _never_begun(state: ExperimentState | None) -> bool:

@@ -1,20 +1,29 @@
 """Which exposures of a run are marked, and for whom: the compared users, and all whom the policy was to serve."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from ab.metrics import Served
-from ab.outcomes import Entry, Exposed
+from ab.outcomes import Entry, Series
 from adapters.store.exposure_marks import Mark
 from adapters.store.exposures import FirstExposure
 from trading.vocabulary import Arm, AssignmentReason, FailureReason
 
 ARMS = (Arm.RL, Arm.FALLBACK)
-_RL = Arm.RL.value
 _FAILURES = frozenset(reason.value for reason in FailureReason)
 # The rule answers then because nobody is to meet the policy: that says nothing of how an arm was served.
 _NOT_RUNNING = frozenset(
     {AssignmentReason.PAUSED, AssignmentReason.DISABLED, AssignmentReason.ROLLED_BACK, AssignmentReason.KILLED}
+)
+# Of a mark.
+_user_and_symbol, _bar_close, _answer, _advice = (
+    itemgetter(0, 1),
+    itemgetter(2),
+    itemgetter(3, 4, 5),
+    itemgetter(2, 6, 7),
 )
 
 
@@ -36,32 +45,27 @@ class Counted:
         }
         # By the arm of the entry: how often which arm was assigned, which answered, and why.
         self._tallies = {arm: Counter[tuple[str, str, str]]() for arm in ARMS}
-        # Of everybody whom the policy was to serve: how often it failed, and did not.
-        self._policy = Counter[bool]()
+        # The same of everybody at any time.
+        self._answers = Counter[tuple[str, str, str]]()
 
-    def exposed(self, pages: Iterable[Sequence[Mark]]) -> Iterator[Exposed]:
+    def exposed(self, pages: Iterable[Sequence[Mark]]) -> Iterator[Series]:
         """What is marked, in the order of the pages; counts who answered."""
-        entries, tallies, since = self.entries, self._tallies, self._policy_since
-        for page in pages:
-            for mark in page:
-                user_id, _, bar_close_s, assigned, served, reason, _, _ = mark
-                if assigned == _RL:
-                    self._policy[reason in _FAILURES] += 1
-                entry = entries.get(user_id)
-                if entry is None:
-                    if bar_close_s >= since.get(user_id, float("inf")):
-                        yield _exposed(mark, Arm.RL)
-                elif bar_close_s >= entry.since_s:
-                    if reason not in _NOT_RUNNING:
-                        tallies[entry.arm][assigned, served, reason] += 1
-                    yield _exposed(mark, entry.arm)
+        for user_id, symbol, marks in _by_symbol(pages):
+            answers = Counter(map(_answer, marks))
+            self._answers.update(answers)
+            entry = self.entries.get(user_id)
+            since_s = self._policy_since.get(user_id, float("inf")) if entry is None else entry.since_s
+            counted = _since(marks, since_s)
+            if entry is not None:
+                self._tallies[entry.arm].update(answers if counted is marks else map(_answer, counted))
+            if counted:
+                yield _series(user_id, symbol, counted)
 
-    def exposed_again(self, pages: Iterable[Sequence[Mark]]) -> Iterator[Exposed]:
+    def exposed_again(self, pages: Iterable[Sequence[Mark]]) -> Iterator[Series]:
         """The exposures of `twice`, each from the bar on which the policy was first to serve."""
-        for page in pages:
-            for mark in page:
-                if mark[0] in self.twice and mark[2] >= self._policy_since[mark[0]]:
-                    yield _exposed(mark, Arm.RL)
+        for user_id, symbol, marks in _by_symbol(pages):
+            if user_id in self.twice:
+                yield _series(user_id, symbol, _since(marks, self._policy_since[user_id]))
 
     def guarded(self, user_id: str) -> bool:
         """True when what `exposed` gives of a user begins where the policy was first to serve."""
@@ -69,28 +73,33 @@ class Counted:
 
     def served(self, arm: Arm) -> Served:
         """By whom the users of an arm were answered while it ran; once `exposed` is exhausted."""
-        tally = self._tallies[arm]
+        tally = {answer: count for answer, count in self._tallies[arm].items() if answer[2] not in _NOT_RUNNING}
         return Served(
-            exposures=tally.total(),
+            exposures=sum(tally.values()),
             as_assigned=sum(count for (_, served, _), count in tally.items() if served == arm),
-            failed=sum(
-                count for (assigned, _, reason), count in tally.items() if assigned == arm and reason in _FAILURES
-            ),
+            failed=_failed(tally, arm),
         )
 
     def failed_share(self) -> float | None:
         """How often the policy failed of the times it was asked first, compared or not; None when it never was."""
-        asked = self._policy.total()
-        return self._policy[True] / asked if asked else None
+        asked = sum(count for (assigned, _, _), count in self._answers.items() if assigned == Arm.RL)
+        return _failed(self._answers, Arm.RL) / asked if asked else None
 
 
-def _exposed(mark: Mark, arm: Arm) -> Exposed:
-    user_id, symbol, bar_close_s, _, _, _, price, target = mark
-    return Exposed(
-        user_id=user_id,
-        symbol=symbol,
-        market_at_s=float(bar_close_s),
-        price=price,
-        target_exposure=target,
-        arm=arm,
-    )
+def _by_symbol(pages: Iterable[Sequence[Mark]]) -> Iterator[tuple[str, str, Sequence[Mark]]]:
+    # What a user has in a symbol is in two parts where a page ends between them.
+    for page in pages:
+        for (user_id, symbol), marks in groupby(page, key=_user_and_symbol):
+            yield user_id, symbol, list(marks)
+
+
+def _since(marks: Sequence[Mark], since_s: float) -> Sequence[Mark]:
+    return marks if marks[0][2] >= since_s else marks[bisect_left(marks, since_s, key=_bar_close) :]
+
+
+def _series(user_id: str, symbol: str, marks: Sequence[Mark]) -> Series:
+    return Series(user_id=user_id, symbol=symbol, advice=list(map(_advice, marks)))
+
+
+def _failed(answers: Mapping[tuple[str, str, str], int], arm: Arm) -> int:
+    return sum(count for (assigned, _, reason), count in answers.items() if assigned == arm and reason in _FAILURES)

@@ -88,7 +88,12 @@ class Floor:
             decided=recorder.refused,
         )
         self.closer = Closer(
-            self.venues, self.sender, price_of=self.price_of, ttl_s=settings.order_ttl_seconds, now=now
+            self.venues,
+            self.sender,
+            price_of=self.price_of,
+            market_s=market.now_s,
+            ttl_s=settings.order_ttl_seconds,
+            now=now,
         )
         self.pages = OrderPages(store, self.venues, price_of=self.price_of, now=now, settled=recorder.settled)
 

@@ -8,13 +8,14 @@ from decimal import Decimal
 
 from adapters.store.budgets import take_call
 from adapters.store.engine import WITHIN_S, Store, Work
+from adapters.store.intending import Intending, intend
 from adapters.store.journal import Journal
-from adapters.store.orders import Intending, intend
 from trading.boot import Clock
 from trading.errors import StoreUnavailable
 from trading.intents import Facts, Planned, Terms, plan, trades
 from trading.vocabulary import BlockReason, Decision
 from wiring.order_sender import Sender
+from wiring.policy_risk import takes_risk
 from wiring.venues import Place, Venues
 
 log = logging.getLogger("rl_service.orders")
@@ -86,6 +87,7 @@ class OrderDesk:
             journal=self._journal.insert,
             take_call=self._take_call(decision),
             along=along,
+            takes_risk=takes_risk,
         )
         work = intend(decision, todo, owner=self._sender.owner, now=self._now)
         kept = await self._store.write(work, within_s=max(min(budget_s, WITHIN_S), LEAST_S))

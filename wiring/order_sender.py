@@ -14,6 +14,7 @@ from trading.boot import Clock, Moment
 from trading.errors import NotSent, OutcomeUnknown, StoreUnavailable, UpstreamUnavailable
 from trading.orders import SENDER_LEASE_S, Order, OrderState, client_order_id
 from trading.vocabulary import Halt
+from wiring.policy_risk import takes_risk
 from wiring.venues import Venues
 
 log = logging.getLogger("rl_service.orders")
@@ -26,7 +27,7 @@ AT_ONCE = 10
 LOOK_S = 1.0
 RETRY_S = 0.2
 # Who is held up for so long between the claim and the call asks again whether the order may leave: trading may have
-# been halted since, or the agent paused.
+# been halted since, the agent paused, or the experiment stopped.
 HELD_UP_S = 1.0
 # Decisions whose order was refused because the store was late; an order is too late after seconds.
 MOST_REFUSED = 10_000
@@ -117,6 +118,7 @@ class Sender:
                     begun=frozenset(self._begun),
                     shut=self._venues.shut(),
                     reaches=self._venues.names(),
+                    takes_risk=takes_risk,
                 ),
                 self._now,
             )

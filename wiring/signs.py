@@ -5,25 +5,25 @@ import time
 from adapters.live_market import LiveMarket
 from trading.desk import AGENT_MAX_AGE_S
 from trading.vocabulary import Halt
-from wiring.worker import Worker
+from wiring.parts import Parts
 
 
-def impaired(worker: Worker) -> list[str]:
+def impaired(parts: Parts) -> list[str]:
     """The words for a worker now; empty when all is well."""
-    journal, floor = worker.journal.state(now_s=time.time()), worker.floor
+    journal, floor = parts.journal.state(now_s=time.time()), parts.floor
     signs = {
-        "store": worker.store.failure is not None or worker.known.age_s(time.monotonic()) > AGENT_MAX_AGE_S,
+        "store": parts.store.failure is not None or parts.known.age_s(time.monotonic()) > AGENT_MAX_AGE_S,
         "journal": journal.away or journal.dropped > 0 or journal.refused > 0,
-        "models": worker.models.refusal is not None,
-        "redis": worker.bus.connected is False,
+        "models": parts.models.refusal is not None,
+        "redis": parts.bus.connected is False,
         "reconciling": bool(floor.waiting_for()),
         "orders": floor.reconciler.unresolved.needs_operator > 0,
         "positions": bool(floor.check.mismatched()),
         # One worker asks for bars and knows first; what they all see is that none have come.
-        "market_data": worker.neighbours.misses_bars()
-        or (isinstance(worker.market, LiveMarket) and worker.market.stale()),
-        "upstreams": worker.neighbours.troubled(),
-        "experiment": worker.trials.split.problem is not None or worker.trials.failing() is not None,
-        "trading_halted": worker.known.halt() is not Halt.OPEN,
+        "market_data": parts.neighbours.misses_bars()
+        or (isinstance(parts.market, LiveMarket) and parts.market.stale()),
+        "upstreams": parts.neighbours.troubled(),
+        "experiment": parts.trials.split.problem is not None or parts.trials.failing() is not None,
+        "trading_halted": parts.known.halt() is not Halt.OPEN,
     }
     return [name for name, seen in signs.items() if seen]

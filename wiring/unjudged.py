@@ -14,7 +14,7 @@ MOST_TICKS = 3
 class Unjudged:
     """For the worker that evaluates; what it counts is kept for whoever takes its place, and shown by every worker.
 
-    `timeout_s` is the time one evaluation is given.
+    `timeout_s` is the time one evaluation is given to get on.
     """
 
     def __init__(self, store: Store, *, now: Clock, tick_s: float, timeout_s: float) -> None:
@@ -33,6 +33,10 @@ class Unjudged:
     def wanted(self) -> None:
         """An evaluation begins: from the first that has not succeeded yet the time counts."""
         self._since = self._since or self._now()
+
+    def heard(self) -> None:
+        """The evaluation that runs got on: it does not hang, and the time counts from now on."""
+        self._since = self._now()
 
     def store_away(self) -> None:
         """Without the store everybody gets the rule: that time does not count."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ab.report.markup import Markup, join, tag
 
 WIDTH, HEIGHT = 640, 320
-LEFT, TOP, BOTTOM = 64, 34, 62
+LEFT, TOP, BOTTOM = 72, 34, 62
 
 Tick = tuple[float, str]
 
@@ -105,6 +105,12 @@ def frame(plot: Plot, x_ticks: Sequence[Tick], y_ticks: Sequence[Tick], x_title:
         label((LEFT + right) / 2, HEIGHT - 8, x_title, class_="title", text_anchor="middle"),
     )
     return join(*rows, line(LEFT, bottom, right, bottom, "axis"), *columns, titles)
+
+
+def apart(upper: float, lower: float, least: float) -> tuple[float, float]:
+    """Both places (downwards, upper <= lower) at least so far from each other, moved alike."""
+    moved = max(0.0, least - (lower - upper)) / 2
+    return upper - moved, lower + moved
 
 
 def drawing(key: str, title: str, description: str, *marks: str, width: float = WIDTH) -> Markup:

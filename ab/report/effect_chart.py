@@ -1,8 +1,9 @@
 """The chart of the effect: each look's difference of the arms with its interval, the zero line and the margin."""
 
 from collections.abc import Sequence
+from math import ceil
 
-from ab.report.axes import Plot, Tick, decimals, drawing, frame, label, line, padded, round_ticks
+from ab.report.axes import Plot, Tick, apart, decimals, drawing, frame, label, line, padded, round_ticks
 from ab.report.markup import Markup, join, tag
 from ab.report.wording import ARMS, chance, day_of, finite, interval, moment, number, short_day
 from ab.results import Look, Primary
@@ -12,11 +13,18 @@ from trading.vocabulary import Arm
 # the others leave it as arrows.
 _ROOM = 0.5
 _ARROW = 7.0
+# A margin so many times as far from nothing as all that was found would leave nothing of that to be seen.
+_FAR = 4.0
+# The names of two lines keep so much distance, in units of the drawing: the height of the letters on a phone.
+_LABEL_GAP = 20.0
+# More dots than these would run into one another.
+_MOST_DRAWN = 60
+_BELOW = "\N{DOWNWARDS ARROW}"
 
 
 def effect_chart(primary: Primary, margin_bps: float) -> Markup:
     """Looks from left to right up to the last planned one, basis points of capital a day upwards."""
-    plot = Plot.over((0.5, primary.planned_looks + 0.5), _range(primary.looks, margin_bps), right=132)
+    plot = Plot.over((0.5, primary.planned_looks + 0.5), _range(primary.looks, margin_bps), right=150)
     y_values = round_ticks(plot.y.low, plot.y.high)
     y_ticks = [(value, number(value, decimals(y_values), signed=True)) for value in y_values]
     return drawing(
@@ -30,10 +38,14 @@ def effect_chart(primary: Primary, margin_bps: float) -> Markup:
             "planned looks (day of the look, market time)",
             f"{ARMS[Arm.RL]} minus {ARMS[Arm.FALLBACK].lower()}, bps of capital a day",
         ),
-        _reference(plot, 0.0, "no effect", "zero"),
-        _reference(plot, -margin_bps, f"margin {number(-margin_bps)}", "margin"),
-        *(_look(plot, look) for look in primary.looks if finite(look.effect_bps) is not None),
+        _references(plot, margin_bps),
+        *(_look(plot, look) for look in drawn_looks(primary) if finite(look.effect_bps) is not None),
     )
+
+
+def drawn_looks(primary: Primary) -> Sequence[Look]:
+    """The looks that the chart has room for: all, or every so many, back from the latest."""
+    return primary.looks[:: -ceil(primary.planned_looks / _MOST_DRAWN)][::-1]
 
 
 def _range(looks: Sequence[Look], margin_bps: float) -> tuple[float, float]:
@@ -41,7 +53,10 @@ def _range(looks: Sequence[Look], margin_bps: float) -> tuple[float, float]:
     bounded = [(low, high) for low, high in ends if low is not None and high is not None]
     narrowest = min(bounded, key=lambda both: both[1] - both[0], default=())
     effects = [effect for look in looks if (effect := finite(look.effect_bps)) is not None]
-    return padded([0.0, -margin_bps, margin_bps, *effects, *narrowest], _ROOM)
+    found = [0.0, *effects, *narrowest]
+    reach = max(abs(value) for value in found)
+    margins = [] if 0.0 < _FAR * reach < margin_bps else [-margin_bps, margin_bps]
+    return padded([*found, *margins], _ROOM)
 
 
 def _look_ticks(primary: Primary) -> list[Tick]:
@@ -52,9 +67,23 @@ def _look_ticks(primary: Primary) -> list[Tick]:
     return [(at, f"{at} ({days[at]})" if at in days else str(at)) for at in numbers]
 
 
-def _reference(plot: Plot, value: float, name: str, class_: str) -> Markup:
-    y = plot.y.at(value)
-    return join(line(plot.x.start, y, plot.x.end, y, class_), label(plot.x.end + 6, y + 4, name))
+def _references(plot: Plot, margin_bps: float) -> Markup:
+    """The lines of no effect and of the margin with their names; a margin that is off the chart has its name only."""
+    zero, margin = plot.y.at(0.0), min(plot.y.at(-margin_bps), plot.y.start)
+    drawn, arrow = (Markup(), f" {_BELOW}") if margin == plot.y.start else (_reference(plot, margin, "margin"), "")
+    name = f"margin {number(-margin_bps, 1 if margin_bps < 1_000.0 else 0)}{arrow}"
+    above, below = apart(zero, margin, _LABEL_GAP)
+    x = plot.x.end + 6
+    return join(
+        _reference(plot, zero, "zero"),
+        drawn,
+        label(x, above + 4, "no effect"),
+        label(x, below + 4, name, class_="limit"),
+    )
+
+
+def _reference(plot: Plot, y: float, class_: str) -> Markup:
+    return line(plot.x.start, y, plot.x.end, y, class_)
 
 
 def _look(plot: Plot, look: Look) -> Markup:

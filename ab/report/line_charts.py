@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from ab.report.axes import Plot, Tick, decimals, drawing, frame, label, line, padded, round_ticks
+from ab.report.axes import Plot, Tick, apart, decimals, drawing, frame, label, line, padded, round_ticks
 from ab.report.markup import Markup, join, tag
 from ab.report.values import MoneyDay
 from ab.report.wording import ARMS, NOT_KNOWN, day_of, dollars, finite, moment, number, percent, short_day
@@ -35,7 +35,11 @@ def money_chart(days: Sequence[MoneyDay]) -> Markup:
 
 def _day_ticks(first: float, last: float) -> list[Tick]:
     ordinals = sorted({round(value) for value in round_ticks(0, max(last - first, 1), most=5)})
-    return [(first + after, short_day(date.fromordinal(round(first + after)))) for after in ordinals]
+    return [
+        (first + after, short_day(date.fromordinal(round(first + after))))
+        for after in ordinals
+        if first + after <= last
+    ]
 
 
 def _arm_line(plot: Plot, days: Sequence[MoneyDay], arm: Arm) -> Markup:
@@ -59,8 +63,7 @@ def _end_labels(plot: Plot, days: Sequence[MoneyDay]) -> Markup:
     places = {arm: plot.y.at(value) for arm, value in ends.items()}
     if len(places) == 2:
         upper, lower = sorted(places, key=lambda arm: places[arm])
-        apart = max(0.0, _LABEL_GAP - (places[lower] - places[upper])) / 2
-        places[upper], places[lower] = places[upper] - apart, places[lower] + apart
+        places[upper], places[lower] = apart(places[upper], places[lower], _LABEL_GAP)
     x = plot.x.end + 8
     return join(
         *(

@@ -1,7 +1,7 @@
 """The page of an experiment: every section, always there, in one HTML text that needs nothing but itself."""
 
 from ab.report.calibration_chart import calibration_chart
-from ab.report.effect_chart import effect_chart
+from ab.report.effect_chart import drawn_looks, effect_chart
 from ab.report.line_charts import money_chart, share_chart
 from ab.report.markup import Markup, foreign, join, tag
 from ab.report.method import method
@@ -83,8 +83,11 @@ def _effect(report: Report) -> Markup:
     caption = (
         "Dots are the effect at each look, bars its interval; a filled dot is significant. A filled arrow: the "
         "interval goes on beyond the chart; a hollow arrow: it has no end there. The margin is how much worse the "
-        "policy may be and still count as not worse."
+        "policy may be and still count as not worse; an arrow beside it: it lies below the chart."
     )
+    drawn = len(drawn_looks(primary))
+    if drawn < len(primary.looks):
+        caption += f" There is room for {drawn} of {len(primary.looks):,} looks, evenly apart."
     return join(_figure(effect_chart(primary, margin), caption), look_table(primary.looks))
 
 

@@ -11,8 +11,9 @@ STYLE = Markup("""
     --bad: #ff8f85; --warn-back: #33290f; --warn-edge: #f0a020; }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 56rem; padding: 1rem 1.25rem 3rem; background: var(--back); color: var(--text);
+body { margin: 0 auto; max-width: 68rem; padding: 1rem 1.25rem 3rem; background: var(--back); color: var(--text);
   font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+p, ul, dl, figcaption { max-width: 54rem; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 1rem 0 .25rem; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; padding-top: .75rem; border-top: 1px solid var(--rule); }
 h3 { font-size: 1rem; margin: 1.25rem 0 .25rem; }
@@ -29,6 +30,7 @@ svg.square { max-width: 23.5rem; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }
 svg .title { fill: var(--text); }
 svg .name { font-weight: 600; }
+svg .limit { fill: var(--control); }
 .grid { stroke: var(--rule); stroke-width: 1; }
 .axis, .zero { stroke: var(--soft); stroke-width: 1.2; }
 .margin { stroke: var(--control); stroke-width: 1.5; stroke-dasharray: 6 4; }
@@ -47,14 +49,16 @@ svg .end.fallback text { fill: var(--control); }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; min-width: min(100%, 36rem); font-size: .875rem; font-variant-numeric: tabular-nums;
   overflow-wrap: normal; }
+.dense { font-size: .8125rem; }
 caption { text-align: left; padding-bottom: .3rem; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; }
+th, td { padding: .3rem .45rem; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; }
 th { font-weight: 600; }
 th:first-child, .words th, .words td { text-align: left; }
 th:first-child { padding-left: 0; }
+tr > :last-child { padding-right: 0; }
 time, .numbers td { white-space: nowrap; }
 tbody th { font-weight: 400; }
-.words td:last-child { min-width: 14rem; }
+.words td:last-child { min-width: 14rem; overflow-wrap: anywhere; }
 dt { font-weight: 600; margin-top: .5rem; }
 dd { margin: 0; color: var(--soft); }
 @media (max-width: 34rem) {

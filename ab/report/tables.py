@@ -16,7 +16,6 @@ from ab.report.wording import (
     dollars,
     finite,
     guard_value,
-    interval,
     moment,
     number,
     percent,
@@ -25,8 +24,10 @@ from ab.results import ArmMoney, GuardReading, Look, SampleRatio
 from ab.state import Event, ExperimentState
 from trading.vocabulary import Arm
 
-# A page is read, a log is asked for: the events before these are at the API.
-SHOWN_EVENTS = 100
+# A page is read, a log is asked for: the events and looks before these are at the API.
+SHOWN_EVENTS = SHOWN_LOOKS = 100
+# An end of an interval that does not exist.
+NO_END = "no end"
 
 _Of = TypeVar("_Of")
 
@@ -65,7 +66,7 @@ def _time(at_s: float) -> Markup:
 
 
 def look_table(looks: Sequence[Look]) -> Markup:
-    """Every look with what it found and what it needed."""
+    """The last looks with what each found and what it needed."""
     by_users, by_days = ("p by users", "Needed by users"), ("p by days", "Needed by days")
     columns = (
         "Look",
@@ -73,7 +74,8 @@ def look_table(looks: Sequence[Look]) -> Markup:
         "Users",
         "Days",
         "Effect",
-        "Interval",
+        "From",
+        "To",
         *by_users,
         *by_days,
         "Least p",
@@ -86,7 +88,7 @@ def look_table(looks: Sequence[Look]) -> Markup:
             f"{look.users_rl:,} + {look.users_control:,}",
             f"{look.days:,}",
             number(look.effect_bps, signed=True),
-            NOT_KNOWN if finite(look.effect_bps) is None else interval(look.low_bps, look.high_bps),
+            *_ends(look),
             chance(look.p_value),
             chance(look.level),
             chance(look.p_value_days),
@@ -94,13 +96,22 @@ def look_table(looks: Sequence[Look]) -> Markup:
             chance(look.smallest_p),
             "yes" if look.significant else "no",
         )
-        for look in looks
+        for look in looks[-SHOWN_LOOKS:]
     ]
     return table(
-        "Looks (users of the policy + of the rule; days with both; effect and interval in bps of capital a day)",
+        f"Looks, {len(rows)} of {len(looks):,} (users of the policy + of the rule; days with both; effect with both "
+        "ends of its interval, bps of capital a day)",
         columns,
         rows,
+        "numbers dense",
     )
+
+
+def _ends(look: Look) -> tuple[str, str]:
+    if finite(look.effect_bps) is None:
+        return NOT_KNOWN, NOT_KNOWN
+    low, high = (NO_END if finite(end) is None else number(end, signed=True) for end in (look.low_bps, look.high_bps))
+    return low, high
 
 
 def money_table(money: Mapping[Arm, ArmMoney]) -> Markup:

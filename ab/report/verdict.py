@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from ab.report.markup import Markup, foreign, join, tag
 from ab.report.values import Market, Report
-from ab.report.wording import CONCLUSIONS, GUARDS, finite, guard_value, interval, moment, number, percent
+from ab.report.wording import CONCLUSIONS, GUARDS, day_of, finite, guard_value, interval, moment, number, percent
 from ab.results import Conclusion, Look
+from ab.running import DAY_S
 from ab.state import ExperimentState, Phase
 from ab.waiting import Wait
 
@@ -114,7 +115,17 @@ def warnings(report: Report) -> list[Markup]:
                 "Outcomes are missing.", "Some that are due are missing or late; nothing follows from their absence."
             )
         )
-    return found
+    return [*found, *_about_accepted(report)]
+
+
+def _about_accepted(report: Report) -> list[Markup]:
+    through = report.state.missing_accepted_through
+    if through is None:
+        return []
+    missing = sum(money.missing for money in report.findings.money.values())
+    text = f"Of both arms {missing:,} user-days are missing. Up to {day_of(through * DAY_S)} they hold nothing back: "
+    why = foreign(report.state.missing_accepted_reason or "no reason was given")
+    return [tag("p", tag("strong", "Missing outcomes were accepted."), " ", text, why, class_="warning", role="note")]
 
 
 def _about_the_money(market: Market) -> list[Markup]:

@@ -49,6 +49,10 @@ SOURCES = {
         "prices, whether or not an order was sent"
     ),
     OutcomeSource.REPORTED: "reports: what callers told the service their decisions earned",
+    OutcomeSource.LEDGER: (
+        "the ledger: what the fills of the users' agents earned, at their own prices and fees, with what is held "
+        "marked at market prices"
+    ),
 }
 
 

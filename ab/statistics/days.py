@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ab.attainable import least_p
 from ab.plan import Analysis
 from ab.statistics.rerandomisation import coin_sums
-from ab.statistics.spending import Ranked, allowed, boundary, least_p
+from ab.statistics.spending import Ranked, allowed, boundary
 from ab.statistics.units import LookTime, Units
 
 Matrix = NDArray[np.float64]

@@ -5,23 +5,21 @@ no number of users makes up for too few days.
 """
 
 from dataclasses import dataclass, replace
-from math import ceil, log2, sqrt
+from math import ceil, sqrt
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ab.attainable import DRAWS, fewest_coins, least_p
 from ab.plan import Analysis
-from ab.statistics.primary import DRAWS
-from ab.statistics.spending import allowed, boundary, exceeds, least_p
+from ab.power_checks import check_expected
+from ab.statistics.spending import allowed, boundary, exceeds
 from ab.statistics.world import Tails, noise
 
 Matrix = NDArray[np.float64]
 
 USUAL_POWER = 0.8
-# Less than any account can tell from nothing.
-SMALLEST_DEVIATION_BPS = 0.01
-SMALLEST_EFFECT_BPS = 0.001
 # From here on the law of the statistic hardly changes with the number of users or looks, only its scale does.
 MOST_USERS = 100
 MOST_LOOKS = 60
@@ -35,15 +33,18 @@ SPLITS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """What is expected: `effect_bps` more a day (0, or 0.001 and more either way), `users_per_arm` (>= 2), tails.
+    """What is expected: `effect_bps` more a day, with `deviation_bps` the standard deviation of a user-day, and tails.
 
-    `deviation_bps` (>= 0.01) is the standard deviation of a user-day.
+    Raises InvalidField outside the ranges of ab.power_checks.
     """
 
     effect_bps: float
     deviation_bps: float
     users_per_arm: int
     tails: Tails
+
+    def __post_init__(self) -> None:
+        check_expected(effect_bps=self.effect_bps, deviation_bps=self.deviation_bps, users_per_arm=self.users_per_arm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +81,8 @@ def power(design: Design, analysis: Analysis, *, seed: int = 0) -> Power:
     """Power by simulation of worlds in which all users enter on the first day and differ by chance only.
 
     The boundary is that of the same worlds without the effect, so heavy tails are in it; user-days are independent, and
-    the bounds of the analysis cut them. ValueError for a design outside its ranges.
+    the bounds of the analysis cut them.
     """
-    _check(design)
     days = analysis.looks * analysis.look_days
     needed = users_needed(design.effect_bps, design.deviation_bps / sqrt(days), analysis.alpha)
     nothing = Power(
@@ -111,13 +111,6 @@ def power(design: Design, analysis: Analysis, *, seed: int = 0) -> Power:
     )
 
 
-def _check(design: Design) -> None:
-    if not (design.deviation_bps >= SMALLEST_DEVIATION_BPS and design.users_per_arm >= 2):
-        raise ValueError(f"power needs a deviation of {SMALLEST_DEVIATION_BPS} bps or more and at least 2 users an arm")
-    if not (design.effect_bps == 0.0 or abs(design.effect_bps) >= SMALLEST_EFFECT_BPS):
-        raise ValueError(f"an effect is 0, or {SMALLEST_EFFECT_BPS} bps or more either way")
-
-
 def _why_nothing(users_per_arm: int, alpha: float) -> str | None:
     # The draws of the test bound its p-value as well, not only the ways in which so few users can fall into arms.
     smallest = max(least_p(2 * users_per_arm), 1.0 / (DRAWS + 1))
@@ -139,8 +132,7 @@ def users_needed(effect_bps: float, deviation_bps: float, alpha: float, chance: 
         return None
     normal = NormalDist()
     quantiles = normal.inv_cdf(1.0 - alpha / 2.0) + normal.inv_cdf(chance)
-    # With n an arm the least p-value is 2^(1 - 2 n).
-    fewest = max(2, ceil((1.0 - log2(alpha)) / 2.0))
+    fewest = max(2, ceil(fewest_coins(alpha) / 2))
     return max(fewest, ceil(2.0 * (quantiles * deviation_bps / effect_bps) ** 2))
 
 

@@ -10,17 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ab.attainable import DRAWS, least_p
 from ab.plan import Analysis
 from ab.results import Look, Primary
 from ab.statistics.days import DayTest, day_test
 from ab.statistics.interval import curves, interval
 from ab.statistics.rerandomisation import Randomised, randomise
-from ab.statistics.spending import Ranked, allowed, boundary, least_p
+from ab.statistics.spending import Ranked, allowed, boundary
 from ab.statistics.units import LookTime, Units
 from ab.statistics.verdict import FEWEST_IN_AN_ARM, conclude
-
-# With the observed one 10,000 equally likely statistics: p-values in steps of 1/10,000.
-DRAWS = 9_999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

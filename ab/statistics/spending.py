@@ -82,11 +82,6 @@ def boundary(statistics: NDArray[np.float64], allowance: Sequence[int]) -> Bound
     return Boundary(critical=critical, rejected_at=rejected_at)
 
 
-def least_p(coins: int) -> float:
-    """The chance that so many fair coins (>= 0) fall as they did, or all the other way: no p-value is below it."""
-    return min(1.0, 2.0 * 0.5**coins)
-
-
 def exceeds(statistics: NDArray[np.float64], critical: float) -> NDArray[np.bool_]:
     """Which statistics are larger than the critical one, and not only by rounding."""
     return statistics > critical * (1.0 + TIE)

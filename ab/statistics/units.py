@@ -77,25 +77,25 @@ def units_from(rows: Iterable[OutcomeRow], first_day: int) -> Units:
     both arms or in neither, and a profit that is not finite.
     """
     arms: dict[str, Arm] = {}
-    cells: dict[tuple[str, int], float | None] = {}
-    for row in rows:
+    cells = list(rows)
+    for row in cells:
         if row.day < first_day:
             raise ValueError(f"day {row.day} is before the comparison began, on day {first_day}")
-        if row.arm not in (Arm.RL, Arm.FALLBACK) or arms.setdefault(row.user_id, row.arm) is not row.arm:
+        if arms.setdefault(row.user_id, row.arm) is not row.arm or row.arm not in (Arm.RL, Arm.FALLBACK):
             raise ValueError("a user has to be in one arm, the policy's or the rule's")
-        if (row.user_id, row.day - first_day) in cells:
-            raise ValueError(f"a user's day {row.day} is there twice")
-        cells[row.user_id, row.day - first_day] = row.net_bps
     places = {user: place for place, user in enumerate(arms)}
-    days = 1 + max((day for _, day in cells), default=-1)
-    entered = np.full(len(arms), days, dtype=np.int64)
-    profit = np.full((len(arms), days), np.nan)
-    present = np.zeros((len(arms), days), dtype=np.bool_)
-    for (user, day), net_bps in cells.items():
-        place = places[user]
-        entered[place] = min(entered[place], day)
-        if net_bps is not None:
-            profit[place, day], present[place, day] = net_bps, True
+    place = np.array([places[row.user_id] for row in cells], dtype=np.int64)
+    day = np.array([row.day - first_day for row in cells], dtype=np.int64)
+    shape = len(arms), 1 + int(day.max(initial=-1))
+    given = np.zeros(shape, dtype=np.int64)
+    np.add.at(given, (place, day), 1)
+    if (given > 1).any():
+        raise ValueError(f"a user's day {first_day + int(np.argmax(given.max(axis=0) > 1))} is there twice")
+    entered = np.full(len(arms), shape[1], dtype=np.int64)
+    np.minimum.at(entered, place, day)
+    profit, present = np.full(shape, np.nan), np.zeros(shape, dtype=np.bool_)
+    profit[place, day] = np.array([row.net_bps for row in cells], dtype=np.float64)
+    present[place, day] = [row.net_bps is not None for row in cells]
     treated = np.array([arm is Arm.RL for arm in arms.values()], dtype=np.bool_)
     return Units(users=tuple(arms), treated=treated, entered=entered, profit=profit, present=present)
 

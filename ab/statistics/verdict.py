@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from math import ceil
 
+from ab.attainable import least_p
 from ab.plan import Analysis
 from ab.results import Conclusion, Look
-from ab.statistics.spending import least_p
 
 FEWEST_IN_AN_ARM = 2
 

@@ -43,14 +43,17 @@ class Page:
     before: int | None
 
 
-async def find(store: Store, wanted: Wanted, *, before: int | None, limit: int) -> Page:
+async def find(
+    store: Store, wanted: Wanted, *, before: int | None, limit: int, looked_through: int = LOOKED_THROUGH
+) -> Page:
     """At most `limit` (1..200) decisions by the time they were made, newest first. Raises StoreUnavailable.
 
     `before` is that of the page before: what is journalled meanwhile moves nothing. None begins with the newest.
+    `looked_through` is how many entries of an index one page may look through.
     """
 
     async def work(connection: StoreConnection) -> Page:
-        return await _find(connection, wanted, before, min(limit, MOST_ROWS))
+        return await _find(connection, wanted, before, min(limit, MOST_ROWS), looked_through)
 
     return await store.read(work)
 
@@ -77,7 +80,9 @@ _RECORDS = select(
 _NEWEST_FIRST = (decisions.c.decided_at.desc(), decisions.c.seq.desc())
 
 
-async def _find(connection: StoreConnection, wanted: Wanted, before: int | None, limit: int) -> Page:
+async def _find(
+    connection: StoreConnection, wanted: Wanted, before: int | None, limit: int, looked_through: int
+) -> Page:
     conditions = _range(wanted)
     if before is not None:
         position = (
@@ -90,13 +95,13 @@ async def _find(connection: StoreConnection, wanted: Wanted, before: int | None,
         select(decisions.c.seq, decisions.c.symbol, decisions.c.served_arm)
         .where(*conditions)
         .order_by(*_NEWEST_FIRST)
-        .limit(LOOKED_THROUGH)
+        .limit(looked_through)
     )
     rows = (await connection.execute(_matching(entries, wanted, limit + 1))).all()
     records = tuple(Record(**row._mapping) for row in rows[:limit])
     if len(rows) > limit:
         return Page(records=records, before=records[-1].seq)
-    last = entries.with_only_columns(decisions.c.seq).offset(LOOKED_THROUGH - 1).limit(1)
+    last = entries.with_only_columns(decisions.c.seq).offset(looked_through - 1).limit(1)
     return Page(records=records, before=(await connection.execute(last)).scalar())
 
 

@@ -33,10 +33,14 @@ def entry_allotments(experiment: str, run: int) -> Work[Mapping[str, KeptAllotme
 
 _OF_RUN = (exposures.c.experiment == bindparam("of_experiment"), exposures.c.run == bindparam("of_run"))
 _COMPARED = func.min(case((exposures.c.propensity.is_not(None), exposures.c.bar_close)))
+_FIRST_COMPARED, _FIRST_OF_ALL = (
+    func.min(first).over(partition_by=exposures.c.user_id) for first in (_COMPARED, func.min(exposures.c.bar_close))
+)
+# By user and symbol, though it is the user's: with the whole key each exposure on that bar is found at once.
 _BEGINNING = (
-    select(exposures.c.user_id, func.coalesce(_COMPARED, func.min(exposures.c.bar_close)).label("bar_close"))
+    select(exposures.c.user_id, exposures.c.symbol, func.coalesce(_FIRST_COMPARED, _FIRST_OF_ALL).label("bar_close"))
     .where(*_OF_RUN)
-    .group_by(exposures.c.user_id)
+    .group_by(exposures.c.user_id, exposures.c.symbol)
     .subquery()
 )
 # Of several symbols on that bar the one that was decided first comes last.
@@ -45,7 +49,7 @@ _FIRST = (
     .join_from(
         _BEGINNING,
         exposures,
-        and_(exposures.c.user_id == _BEGINNING.c.user_id, exposures.c.bar_close == _BEGINNING.c.bar_close),
+        and_(*(exposures.c[part] == _BEGINNING.c[part] for part in ("user_id", "symbol", "bar_close"))),
     )
     .where(*_OF_RUN)
     .order_by(exposures.c.market_at.desc(), exposures.c.symbol.desc())

@@ -57,17 +57,26 @@ class KeptExperiment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """A wall time, and the market's at that moment (both Unix seconds)."""
+
+    at_s: float
+    market_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What a change is made on: the experiment as JSON, the one in force, and how many there are; None for none.
 
-    `last_at_s` and `last_market_s` are the latest times of the experiment's log, None before its first event.
+    `latest` are the latest times of the experiment's log, `latest_in_force` of that of the one in force; None while it
+    has no event.
     """
 
     document: str | None
     in_force: KeptExperiment | None
     experiments: int
-    last_at_s: float | None
-    last_market_s: float | None
+    latest: Times | None
+    latest_in_force: Times | None
 
 
 # What stands -> what changes, None for nothing. May raise RequestErrors.
@@ -84,19 +93,19 @@ def change_experiment(key: str, change: Change) -> Work[ExperimentChange | None]
     async def work(connection: StoreConnection) -> ExperimentChange | None:
         await wait_for_turn(connection)
         in_force = (await connection.execute(_IN_FORCE)).first()
-        last = (await connection.execute(_LAST, {"wanted": key})).one()
+        number, latest = await _end_of_log(connection, key)
         standing = Standing(
             document=(await connection.execute(_FIND, {"wanted": key})).scalar_one_or_none(),
             in_force=None if in_force is None else experiment_of(in_force),
             experiments=(await connection.execute(_COUNT)).scalar_one(),
-            last_at_s=last.at,
-            last_market_s=last.market_at,
+            latest=latest,
+            latest_in_force=None if in_force is None else (await _end_of_log(connection, in_force.key))[1],
         )
         changed = change(standing)
         if changed is None:
             return None
-        if changed.event.number != (last.number or 0) + 1:
-            raise StaleVersion(last.number or 0)
+        if changed.event.number != number + 1:
+            raise StaleVersion(number)
         version = await next_version(connection)
         if standing.in_force is not None and changed.displaced is not None:
             await _write(connection, standing.in_force.key, changed.displaced, version)
@@ -104,6 +113,11 @@ def change_experiment(key: str, change: Change) -> Work[ExperimentChange | None]
         return changed
 
     return work
+
+
+async def _end_of_log(connection: StoreConnection, key: str) -> tuple[int, Times | None]:
+    last = (await connection.execute(_LAST, {"wanted": key})).one()
+    return (0, None) if last.number is None else (last.number, Times(at_s=last.at, market_s=last.market_at))
 
 
 async def _write(connection: StoreConnection, key: str, changed: ExperimentChange, version: int) -> None:

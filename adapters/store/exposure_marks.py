@@ -13,8 +13,8 @@ from adapters.store.experiment_tables import exposures
 PAGE = 10_000
 WITHIN_S = 30.0
 # User, symbol, close of the bar (market time, Unix seconds), arm assigned, arm that answered, why it did, price, target
-# exposure, None to keep what is held. A tuple as the database gives it: of a million rows each further object takes a
-# second.
+# exposure, None to keep what is held. A tuple as the driver gives it, without the library in between: of a million rows
+# each further object takes a second.
 Mark: TypeAlias = tuple[str, str, int, str, str, str, float, float | None]
 
 
@@ -36,10 +36,10 @@ async def stream_marks(store: Store, experiment: str, run: int, *, page: int = P
 def _marks_after(experiment: str, run: int, after: Mark | None, *, limit: int) -> Work[Sequence[Mark]]:
     async def work(connection: StoreConnection) -> Sequence[Mark]:
         values: dict[str, object] = {"of_experiment": experiment, "of_run": run, "most": limit}
-        if after is None:
-            return (await connection.execute(_FROM_FIRST, values)).all()
-        values |= dict(zip(_NAMES, after[:3], strict=True))
-        return (await connection.execute(_FROM_KEY, values)).all()
+        if after is not None:
+            values |= dict(zip(_NAMES, after[:3], strict=True))
+        found = await connection.execute(_FROM_FIRST if after is None else _FROM_KEY, values)
+        return list(map(tuple, found.cursor.fetchall()))
 
     return work
 

@@ -58,10 +58,15 @@ def policy_since(experiment: str, run: int) -> Work[Mapping[str, int]]:
 
 
 _OF_RUN = (exposures.c.experiment == bindparam("of_experiment"), exposures.c.run == bindparam("of_run"))
+# By user and symbol, though it is the user's: with the whole key each exposure on that bar is found at once.
 _BEGINNING = (
-    select(exposures.c.user_id, func.min(exposures.c.bar_close).label("bar_close"))
+    select(
+        exposures.c.user_id,
+        exposures.c.symbol,
+        func.min(func.min(exposures.c.bar_close)).over(partition_by=exposures.c.user_id).label("bar_close"),
+    )
     .where(*_OF_RUN, exposures.c.propensity.is_not(None))
-    .group_by(exposures.c.user_id)
+    .group_by(exposures.c.user_id, exposures.c.symbol)
     .subquery()
 )
 _COMPARED = (
@@ -76,7 +81,7 @@ _COMPARED = (
     .join_from(
         _BEGINNING,
         exposures,
-        and_(exposures.c.user_id == _BEGINNING.c.user_id, exposures.c.bar_close == _BEGINNING.c.bar_close),
+        and_(*(exposures.c[part] == _BEGINNING.c[part] for part in ("user_id", "symbol", "bar_close"))),
     )
     .where(*_OF_RUN, exposures.c.propensity.is_not(None))
     .subquery()

@@ -61,6 +61,7 @@ async def read_facts(connection: StoreConnection, decision: Decision, now: Momen
         realized_today=realized,
         untold_today=untold,
         venue_limited=False,
+        experiment_stopped=False,
     )
 
 

@@ -10,13 +10,13 @@ from adapters.store.connections import StoreConnection
 from adapters.store.trading_tables import order_events, orders
 from trading.agents import ExecutionMode
 from trading.boot import Moment
-from trading.orders import SENDER_LEASE_S, Order, OrderRequest, OrderState, Side
+from trading.orders import SENDER_LEASE_S, MadeUnder, Order, OrderRequest, OrderState, Side
 from trading.vocabulary import Arm
 
 
 def order_values(order: Order) -> dict[str, object]:
     """The columns of an order but for those of its lease."""
-    request, deadline = order.request, order.deadline
+    request, deadline, under = order.request, order.deadline, order.made_under
     return {
         "client_order_id": request.client_order_id,
         "decision_id": order.decision_id,
@@ -35,6 +35,9 @@ def order_values(order: Order) -> dict[str, object]:
         "epoch": order.epoch,
         "sent_at": order.sent_at_s,
         "venue": order.venue,
+        "market_at": order.market_s,
+        "experiment": None if under is None else under.experiment,
+        "experiment_version": None if under is None else under.version,
     } | progress_values(order)
 
 
@@ -91,7 +94,15 @@ def order_of(row: Row[Any]) -> Order:
         fee=None if row.fee is None else Decimal(row.fee),
         told_fee=Decimal(row.told_fee),
         ended_at_s=row.ended_at,
+        market_s=row.market_at,
+        made_under=_made_under(row),
     )
+
+
+def _made_under(row: Row[Any]) -> MadeUnder | None:
+    if row.experiment is None or row.experiment_version is None:
+        return None
+    return MadeUnder(experiment=row.experiment, version=row.experiment_version)
 
 
 def held(row: Row[Any], now: Moment) -> bool:

@@ -1,52 +1,30 @@
-"""Orders as rows: intended once a decision, claimed by one sender, settled in its epoch."""
+"""Orders on their way: claimed by one sender, settled in its epoch."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Row, Select, and_, case, select, update
 
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
-from adapters.store.facts import halt_now, read_facts
-from adapters.store.journal_rows import Entry
+from adapters.store.facts import halt_now
 from adapters.store.ledger import book
-from adapters.store.order_rows import enter_order, held, lease_values, note_event, order_of, progress_values
-from adapters.store.records import find_decision
+from adapters.store.order_rows import held, lease_values, note_event, order_of, progress_values
+from adapters.store.policy_served import PolicyServed, TakesRisk, takes_none
 from adapters.store.tables import agents
 from adapters.store.trading_tables import orders
 from adapters.store.versions import wait_for_turn
 from trading.agents import AgentState
 from trading.boot import Clock, Moment
 from trading.errors import IllegalChange, NotFound
-from trading.intents import Facts, Planned
 from trading.ledger import fee_after, new_fill
 from trading.orders import MOVES, SENDER_LEASE_S, MadeBy, Order, OrderState, Receipt
-from trading.vocabulary import Decision, Halt
+from trading.vocabulary import BlockReason, Halt
 
 # Orders that one transaction claims at most.
 MOST_CLAIMED = 50
 _NEVER_LEFT = (OrderState.NEW, OrderState.EXPIRED, OrderState.BLOCKED)
-
-
-class Insert(Protocol):
-    """Puts decisions into the journal inside a transaction; see adapters.store.journal.Journal.insert."""
-
-    async def __call__(self, connection: StoreConnection, entries: Sequence[Entry]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intending:
-    """What else happens in the transaction that makes an order durable.
-
-    `plan` is pure and may be asked twice; `take_call` is asked for a place in the venue's rate limit, and only where an
-    order would go; `along` ends what the decision was made for, or raises and leaves all as it was.
-    """
-
-    plan: Callable[[Facts], Planned]
-    journal: Insert
-    take_call: Work[bool] | None = None
-    along: Work[None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,44 +36,14 @@ class Outcome:
     receipt: Receipt | None = None
 
 
-def intend(decision: Decision, todo: Intending, *, owner: str, now: Clock) -> Work[Decision]:
-    """Write: the decision, and the order that follows if all its rules still let it; the decision as it is kept.
-
-    A decision that is in the journal already stays as it is there: so it has one order at most, whoever tries again.
-    """
-
-    async def work(connection: StoreConnection) -> Decision:
-        await wait_for_turn(connection)
-        if todo.along is not None:
-            await todo.along(connection)
-        kept = await find_decision(connection, decision.request_id)
-        return kept or await _intend(connection, decision, todo, owner, now())
-
-    return work
-
-
-async def _intend(
-    connection: StoreConnection, decision: Decision, todo: Intending, owner: str, now: Moment
-) -> Decision:
-    facts = await read_facts(connection, decision, now)
-    planned = todo.plan(facts)
-    if planned.order is not None and todo.take_call is not None and not await todo.take_call(connection):
-        planned = todo.plan(replace(facts, venue_limited=True))
-    order = planned.order
-    if order is not None:
-        await enter_order(connection, order, owner=owner, now=now)
-    entry = Entry(decision=planned.decision, decided_at_s=planned.decision.judged_at_s)
-    await todo.journal(connection, [entry])
-    return planned.decision
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """What a sender claims: at most `most` orders (0 or more), none for a venue that is `shut` now, and of others' only
     those for a venue that it `reaches` (names).
 
     `refused` are those whose callers were told that there is no order. `begun` is what this owner was given, by id and
-    epoch: a claim that it never heard of is made anew.
+    epoch: a claim that it never heard of is made anew. `takes_risk` judges what the policy decided before its
+    experiment was changed.
     """
 
     owner: str
@@ -104,6 +52,7 @@ class Claim:
     begun: Collection[tuple[str, int]] = ()
     shut: Collection[str] = ()
     reaches: Collection[str] = ()
+    takes_risk: TakesRisk = takes_none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,15 +67,16 @@ def claim(wanted: Claim, now: Clock) -> Work[Claimed]:
     """Write: take what its owner is to send, and end what may not be sent any more.
 
     What is too late ends as EXPIRED; what may not be sent any more, or was `refused` to its caller as not confirmed by
-    the store, as BLOCKED: nobody halts trading, or pauses an agent, between this and the claim. What others began to
-    send and did not settle in time is UNKNOWN. An order is sent by who intended it or not at all: others only end it.
-    But one that a stop made is sent by whoever comes first and reaches its venue: nobody was told that there is none.
+    the store, as BLOCKED: nobody halts trading, pauses an agent or stops an experiment between this and the claim. What
+    others began to send and did not settle in time is UNKNOWN. An order is sent by who intended it or not at all:
+    others only end it. But one that a stop made is sent by whoever comes first and reaches its venue: nobody was told
+    that there is none.
     """
 
     async def work(connection: StoreConnection) -> Claimed:
         await wait_for_turn(connection)
         moment, owner = now(), wanted.owner
-        halt = await halt_now(connection)
+        halt, served = await halt_now(connection), PolicyServed(connection, wanted.takes_risk)
         claimed: list[Order] = []
         ended: list[Order] = []
         for row in (await connection.execute(_waiting(owner))).all():
@@ -137,6 +87,8 @@ def claim(wanted: Claim, now: Clock) -> Work[Claimed]:
                     ended.append(await _end(connection, order, _LOST, moment, owner))
             elif mine or order.request.made_by is MadeBy.STOP or order.deadline.left_s(moment) <= 0.0:
                 stop = _stop(order, halt, row, moment)
+                if stop is None and await served.stops(order):
+                    stop = _EXPERIMENT_STOPPED
                 if name in wanted.refused:
                     stop = Outcome(state=OrderState.BLOCKED, reason="not_confirmed_in_time")
                 if stop is not None:
@@ -149,6 +101,7 @@ def claim(wanted: Claim, now: Clock) -> Work[Claimed]:
 
 
 _LOST = Outcome(state=OrderState.UNKNOWN, reason="sender_lost")
+_EXPERIMENT_STOPPED = Outcome(state=OrderState.BLOCKED, reason=BlockReason.EXPERIMENT_STOPPED)
 
 
 def _waiting(owner: str) -> Select[Any]:

@@ -54,34 +54,28 @@ class Swept:
 
 
 class _End(Protocol):
-    async def __call__(self, connection: StoreConnection, *, before_s: float) -> int: ...
+    async def __call__(self, connection: StoreConnection, *, before_s: float, most: int) -> int: ...
 
 
 async def sweep(
-    store: Store, keep: Keep, *, now_s: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    store: Store,
+    keep: Keep,
+    *,
+    now_s: float,
+    chunk_rows: int = CHUNK_ROWS,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Swept:
     """End what is too old at `now_s` (wall time, Unix seconds). Raises StoreUnavailable; the next sweep goes on.
 
     What fails for one kind keeps no other from its end. Any number of processes may sweep at once: each row is ended,
     and each decision added to its day, once.
     """
-    kinds: tuple[tuple[_End, float], ...] = (
-        (_end_decisions, keep.decisions_s),
-        (_end_results, keep.results_s),
-        (_end_accepted, keep.results_s),
-        (_end_answers, keep.answers_s),
-        (_in_chunks(end_orders), keep.decisions_s),
-        (_in_chunks(end_old), keep.decisions_s),
-        (_in_chunks(end_calls), keep.decisions_s),
-        (_in_chunks(end_exposures), KEPT_S),
-        (_in_chunks(end_outcomes), KEPT_S),
-        (_in_chunks(end_reported), KEPT_S),
-    )
     ended: list[int] = []
     failures: list[StoreUnavailable] = []
-    for end, kept_s in kinds:
+    for end, kept_s in _kinds(keep):
         try:
-            ended.append(await _end_all(store, partial(end, before_s=now_s - kept_s), sleep))
+            chunk = partial(end, before_s=now_s - kept_s, most=chunk_rows)
+            ended.append(await _end_all(store, chunk, chunk_rows, sleep))
         except StoreUnavailable as error:
             failures.append(error)
     if failures:
@@ -99,51 +93,59 @@ async def sweep(
     )
 
 
-async def _end_all(store: Store, end: Work[int], sleep: Callable[[float], Awaitable[None]]) -> int:
+def _kinds(keep: Keep) -> tuple[tuple[_End, float], ...]:
+    return (
+        (_end_decisions, keep.decisions_s),
+        (_end_results, keep.results_s),
+        (_end_accepted, keep.results_s),
+        (_end_answers, keep.answers_s),
+        (end_orders, keep.decisions_s),
+        (end_old, keep.decisions_s),
+        (end_calls, keep.decisions_s),
+        (end_exposures, KEPT_S),
+        (end_outcomes, KEPT_S),
+        (end_reported, KEPT_S),
+    )
+
+
+async def _end_all(store: Store, chunk: Work[int], chunk_rows: int, sleep: Callable[[float], Awaitable[None]]) -> int:
     ended = 0
     while True:
-        rows = await store.write(end)
+        rows = await store.write(chunk)
         ended += rows
-        if rows < CHUNK_ROWS:
+        if rows < chunk_rows:
             return ended
         await sleep(PAUSE_S)
 
 
-def _in_chunks(end: Callable[..., Awaitable[int]]) -> _End:
-    async def end_chunk(connection: StoreConnection, *, before_s: float) -> int:
-        return await end(connection, before_s=before_s, most=CHUNK_ROWS)
-
-    return end_chunk
-
-
-async def _end_decisions(connection: StoreConnection, *, before_s: float) -> int:
+async def _end_decisions(connection: StoreConnection, *, before_s: float, most: int) -> int:
     await wait_for_turn(connection)  # for the sums: see versions.py
-    parameters = {"before_s": before_s, "most": CHUNK_ROWS}
+    parameters = {"before_s": before_s, "most": most}
     if connection.dialect.name == "postgresql":
         return int((await connection.execute(_END_AND_SUM, parameters)).scalar_one())
     await connection.execute(_SUM, parameters)
     return (await connection.execute(_END, parameters)).rowcount
 
 
-async def _end_results(connection: StoreConnection, *, before_s: float) -> int:
+async def _end_results(connection: StoreConnection, *, before_s: float, most: int) -> int:
     old = select(jobs.c.id).where(jobs.c.finished_at < before_s).order_by(jobs.c.finished_at)
-    chunk = old.limit(CHUNK_ROWS).with_for_update(skip_locked=True)
+    chunk = old.limit(most).with_for_update(skip_locked=True)
     return (await connection.execute(delete(jobs).where(jobs.c.id.in_(chunk)))).rowcount
 
 
-async def _end_answers(connection: StoreConnection, *, before_s: float) -> int:
-    return await _end_where(connection, answers.c.created_at < before_s)
+async def _end_answers(connection: StoreConnection, *, before_s: float, most: int) -> int:
+    return await _end_where(connection, most, answers.c.created_at < before_s)
 
 
-async def _end_accepted(connection: StoreConnection, *, before_s: float) -> int:
+async def _end_accepted(connection: StoreConnection, *, before_s: float, most: int) -> int:
     # They name a result: without it they would promise what nobody can have.
-    return await _end_where(connection, answers.c.created_at < before_s, answers.c.operation == PREDICT_ASYNC)
+    return await _end_where(connection, most, answers.c.created_at < before_s, answers.c.operation == PREDICT_ASYNC)
 
 
-async def _end_where(connection: StoreConnection, *conditions: ColumnElement[bool]) -> int:
+async def _end_where(connection: StoreConnection, most: int, *conditions: ColumnElement[bool]) -> int:
     key = (answers.c.user_id, answers.c.operation, answers.c.key)
     old = select(*key).where(*conditions).order_by(answers.c.created_at)
-    chunk = old.limit(CHUNK_ROWS).with_for_update(skip_locked=True)
+    chunk = old.limit(most).with_for_update(skip_locked=True)
     return (await connection.execute(delete(answers).where(tuple_(*key).in_(chunk)))).rowcount
 
 

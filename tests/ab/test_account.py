@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ab.account import PROGRESS_ROWS, Costs, Marking, Prices, mark_days
-from ab.outcomes import DAY_S, Allotment, Exposed, OutcomeState, UnitDay
+from ab.account import PROGRESS_ROWS, Costs, Marking, Prices, mark_days, mark_series
+from ab.outcomes import DAY_S, Allotment, Exposed, OutcomeState, Series, UnitDay
 from tests.fakes.closes import FakeCloses
 from trading.vocabulary import Arm
 
@@ -292,19 +292,40 @@ def test_exposures_out_of_order_are_refused() -> None:
 def test_one_user_is_marked_before_the_one_after_the_next_is_read() -> None:
     read: list[str] = []
 
-    def stream() -> Iterator[Exposed]:
+    def stream() -> Iterator[Series]:
         for user in ("ann", "bob", "cid"):
             read.append(user)
-            yield exposed(60, 0.0, 100.0, user_id=user)
+            yield Series(user_id=user, symbol="BTC", advice=[(60.0, 100.0, 0.0)])
 
-    assert next(mark_days(stream(), marking())).user_id == "ann"
+    assert next(mark_series(stream(), marking())).user_id == "ann"
     assert read == ["ann", "bob"]
 
 
 def test_progress_is_told_while_exposures_are_read() -> None:
     told: list[int] = []
-    exposures = (exposed(second, None, None) for second in range(2 * PROGRESS_ROWS + 1))
 
-    list(mark_days(exposures, marking(), told.append))
+    def stream() -> Iterator[Series]:
+        for part in range(5):
+            first_s = part * PROGRESS_ROWS // 2
+            seconds = range(first_s, first_s + PROGRESS_ROWS // 2)
+            yield Series(user_id="ann", symbol="BTC", advice=[(second, None, None) for second in seconds])
+        assert told == [PROGRESS_ROWS, 2 * PROGRESS_ROWS]
+
+    list(mark_series(stream(), marking(until_s=60.0), told.append))
 
     assert told == [PROGRESS_ROWS, 2 * PROGRESS_ROWS]
+
+
+@given(decisions_of_hours, prices_of_bars, st.integers(0, HOURS), st.integers(0, HOURS))
+def test_a_series_may_come_in_parts_and_go_beyond_the_end(
+    decisions: dict[int, float | None], prices: list[float], cut: int, until: int
+) -> None:
+    market = marking(FakeCloses(closes=hourly("BTC", prices)), until_s=float(until * HOUR_S))
+    advice = [(float(hour * HOUR_S), prices[hour], target) for hour, target in sorted(decisions.items())]
+    parts = [
+        Series(user_id="ann", symbol="BTC", advice=[each for each in advice if (each[0] < cut * HOUR_S) is early])
+        for early in (True, False)
+    ]
+    within = {hour: target for hour, target in decisions.items() if hour <= until}
+
+    assert list(mark_series(parts, market)) == list(mark_days(decided(within, prices), market))

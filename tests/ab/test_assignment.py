@@ -227,8 +227,9 @@ def test_everybody_has_the_policys_model_and_cap_as_an_open_position_may_need_it
     assert Arm.FALLBACK in {answer.arm for answer in answers}
 
 
-def test_a_promotion_ends_the_cap_of_the_stage_and_keeps_the_model() -> None:
-    split = Split(after(Command.START, Command.PROMOTE, of=CAPPED))
+@pytest.mark.parametrize("commands", [(), (Command.PAUSE,), (Command.PAUSE, Command.RESUME)])
+def test_a_promotion_ends_the_cap_of_the_stage_and_keeps_the_model(commands: tuple[Command, ...]) -> None:
+    split = Split(after(Command.START, Command.PROMOTE, *commands, of=CAPPED))
     assert {(answer.model, answer.max_notional_usd) for answer in map(split.assign, FEW)} == {("trend:3", None)}
 
 

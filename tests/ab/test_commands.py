@@ -1,6 +1,6 @@
 """What each command makes of an experiment, and that its state is what its log adds up to."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ab.commands import CHANGES, fold, stage_since_s
 from ab.requests import CommandRequest, decide
 from ab.running import share_in_force
-from ab.state import Command, Event, ExperimentState, Override, Phase, Step
-from tests.fakes.experiments import START_S, after, folded, log, plan, request, stage
+from ab.state import Command, Event, ExperimentState, Override, Phase, Step, is_promoted
+from tests.fakes.experiments import DAY_S, START_S, after, folded, log, plan, request, stage
 from trading.errors import IllegalChange, InvalidField
 from trading.vocabulary import Arm
 
@@ -49,6 +49,9 @@ def test_an_experiment_begins_as_a_draft_that_nobody_meets() -> None:
         ((Command.START, Command.ADVANCE, Command.KILL), (Phase.KILLED, 1, 1, 0.0)),
         ((Command.START, Command.PROMOTE), (Phase.PROMOTED, 1, 0, 1.0)),
         ((Command.START, Command.PROMOTE, Command.ROLLBACK), (Phase.ROLLED_BACK, 1, 0, 0.0)),
+        ((Command.START, Command.PROMOTE, Command.PAUSE), (Phase.PAUSED, 1, 0, 1.0)),
+        ((Command.START, Command.PROMOTE, Command.PAUSE, Command.RESUME), (Phase.PROMOTED, 1, 0, 1.0)),
+        ((Command.START, Command.PAUSE, Command.RESUME, Command.PROMOTE), (Phase.PROMOTED, 1, 0, 1.0)),
         ((Command.START, Command.ADVANCE, Command.ROLLBACK, Command.START), (Phase.RUNNING, 2, 0, 0.1)),
         ((Command.START, Command.KILL, Command.START), (Phase.RUNNING, 2, 0, 0.1)),
     ],
@@ -135,6 +138,33 @@ def test_configure_with_a_share_starts_a_new_run_where_none_goes_on(end: Command
     assert (summary(switched), switched.enabled) == (summary(ended), False)
 
 
+def test_a_promotion_that_is_paused_stays_one_and_nobody_new_meets_the_policy_meanwhile() -> None:
+    paused = after(Command.START, Command.PROMOTE, Command.PAUSE, Command.APPROVE)
+    assert is_promoted(paused)
+    assert [step.share for step in paused.steps] == [0.1, 1.0, 0.0]
+    resumed = fold(paused, decide(paused, request(Command.RESUME)))
+    assert [step.share for step in resumed.steps] == [0.1, 1.0, 0.0, 1.0]
+    assert resumed.paused_from is None
+    over = fold(paused, decide(paused, request(Command.ROLLBACK)))
+    again = fold(over, decide(over, request(Command.START)))
+    assert not is_promoted(over)
+    paused_again = fold(again, decide(again, request(Command.PAUSE)))
+    assert not is_promoted(paused_again)
+
+
+def test_a_share_of_one_is_no_promotion() -> None:
+    paused = after(Command.START, configure(share=1.0), Command.PAUSE, of=OPEN_ENDED)
+    assert fold(paused, decide(paused, request(Command.RESUME))).phase is Phase.RUNNING
+
+
+def test_configure_with_a_share_begins_anew_where_a_promotion_is_paused_and_keeps_the_pause() -> None:
+    anew = after(Command.START, Command.PROMOTE, Command.PAUSE, configure(share=0.2), of=OPEN_ENDED)
+    assert (summary(anew), is_promoted(anew)) == ((Phase.PAUSED, 2, 0, 0.2), False)
+    assert [step.share for step in anew.steps] == [0.0]
+    resumed = fold(anew, decide(anew, request(Command.RESUME)))
+    assert (summary(resumed), resumed.steps[-1].share) == ((Phase.RUNNING, 2, 0, 0.2), 0.2)
+
+
 def test_an_override_lasts_until_it_is_ended_over_starts_too() -> None:
     first, second = override("b", Arm.RL), override("a", Arm.FALLBACK)
     state = after(first, Command.START, second, Command.ROLLBACK, Command.START)
@@ -164,6 +194,7 @@ def a_request() -> st.SearchStrategy[CommandRequest]:
         enabled=st.none() | st.booleans(),
         user_id=st.sampled_from(["a", "b", "c"]),
         arm=st.none() | st.sampled_from([Arm.RL, Arm.FALLBACK]),
+        through=st.none() | st.integers(int(START_S // DAY_S) - 2, int(START_S // DAY_S) + 14),
         market_s=st.floats(START_S, START_S + 1e6),
     )
 
@@ -188,11 +219,38 @@ def test_whatever_is_asked_the_state_is_sound_and_is_what_the_log_adds_up_to(
             continue
         before, state = state, fold(state, event)
         events.append(event)
-        assert CHANGES[before.phase, event.command] is state.phase or state.run > before.run
+        resumed = event.command is Command.RESUME and state.phase is before.paused_from
+        assert CHANGES[before.phase, event.command] is state.phase or state.run > before.run or resumed
+        assert state.paused_from is None or state.phase is Phase.PAUSED
         assert state.version == len(events) == event.number
         assert 0.0 <= state.share <= 1.0
         assert (state.share == 0.0) >= (state.phase in (Phase.DRAFT, Phase.ROLLED_BACK, Phase.KILLED))
         assert bool(state.steps) == (state.run > 0)
         assert not state.steps or state.steps[-1].share == share_in_force(state)
         assert 0 <= state.stage < len(state.plan.stages)
+        earlier = before.missing_accepted_through if state.run == before.run else None
+        assert earlier is None or (state.missing_accepted_through or 0) >= earlier
     assert folded(events) == state
+
+
+def accept(through: int, **changes: object) -> CommandRequest:
+    return request(Command.ACCEPT_MISSING, through=through, market_s=START_S + 9 * DAY_S, **changes)
+
+
+@pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.PAUSED])
+def test_days_are_accepted_as_missing_and_all_else_stays_as_it_was(phase: Phase) -> None:
+    state = after(Command.START, *((Command.PAUSE,) if phase is Phase.PAUSED else ()))
+    day = int(START_S // DAY_S) + 2
+    accepted = fold(state, decide(state, accept(day, reason="the feed was down")))
+    assert (accepted.missing_accepted_through, accepted.missing_accepted_reason) == (day, "the feed was down")
+    changed = {"version", "reason", "changed_at_s", "missing_accepted_through", "missing_accepted_reason"}
+    same = {name: value for name, value in asdict(accepted).items() if name not in changed}
+    assert same == {name: value for name, value in asdict(state).items() if name not in changed}
+
+
+def test_what_was_accepted_as_missing_is_so_in_its_run_only() -> None:
+    day = int(START_S // DAY_S)
+    ended = after(Command.START, accept(day, reason="x"), Command.PAUSE, Command.RESUME, Command.ROLLBACK)
+    assert (ended.missing_accepted_through, ended.missing_accepted_reason) == (day, "x")
+    again = fold(ended, decide(ended, request(Command.START)))
+    assert (again.missing_accepted_through, again.missing_accepted_reason) == (None, None)

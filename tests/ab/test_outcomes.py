@@ -59,4 +59,21 @@ def test_the_profit_of_a_day_that_is_not_known_is_none_and_not_what_is_told_so_f
 def test_only_days_that_are_over_have_to_be_known(day: int, state: OutcomeState, known: bool) -> None:
     row = OutcomeRow(user_id="ann", arm=Arm.RL, day=day, net_bps=None, state=state)
 
-    assert all_known([row], until_s=DAY_S * 5.0) is known
+    assert all_known([row], until_s=DAY_S * 5.0, accepted_through=None) is known
+
+
+@pytest.mark.parametrize(
+    ("day", "state", "known"),
+    [
+        (3, OutcomeState.MISSING, True),
+        (4, OutcomeState.MISSING, False),
+        (2, OutcomeState.LATE, False),
+        (3, OutcomeState.LATE, False),
+    ],
+)
+def test_a_missing_day_may_be_accepted_and_one_that_is_late_may_yet_come(
+    day: int, state: OutcomeState, known: bool
+) -> None:
+    row = OutcomeRow(user_id="ann", arm=Arm.RL, day=day, net_bps=None, state=state)
+
+    assert all_known([row], until_s=DAY_S * 5.0, accepted_through=3) is known

@@ -12,10 +12,11 @@ from ab.requests import (
     MOST_STEPS,
     PLANNED_STAGES,
     TOO_MANY_STEPS,
+    CommandRequest,
     decide,
 )
 from ab.state import Command, ExperimentState, Phase
-from tests.fakes.experiments import after, plan, request, stage
+from tests.fakes.experiments import DAY_S, START_S, after, plan, request, stage
 from trading.errors import IllegalChange, InvalidField, NotFound, StaleVersion
 from trading.vocabulary import Arm
 
@@ -30,11 +31,21 @@ IN_PHASE: dict[Phase, tuple[Command, ...]] = {
 }
 ALLOWED: dict[Phase, set[str]] = {
     Phase.DRAFT: {"start", "override"},
-    Phase.RUNNING: {"pause", "advance", "approve", "rollback", "kill", "promote", "configure", "override"},
-    Phase.PAUSED: {"resume", "approve", "rollback", "kill", "configure", "override"},
+    Phase.RUNNING: {
+        "pause",
+        "advance",
+        "approve",
+        "rollback",
+        "kill",
+        "promote",
+        "configure",
+        "override",
+        "accept_missing",
+    },
+    Phase.PAUSED: {"resume", "approve", "rollback", "kill", "configure", "override", "accept_missing"},
     Phase.ROLLED_BACK: {"start", "kill", "configure", "override"},
     Phase.KILLED: {"start", "override"},
-    Phase.PROMOTED: {"rollback", "kill", "configure", "override"},
+    Phase.PROMOTED: {"pause", "rollback", "kill", "configure", "override"},
 }
 
 
@@ -158,3 +169,33 @@ def test_there_are_so_many_overrides_and_no_more() -> None:
         decide(state, request(Command.OVERRIDE, user_id="one more", arm=Arm.RL))
     for user_id, arm in (("u7", Arm.FALLBACK), ("u7", None), ("one more", None)):
         assert decide(state, request(Command.OVERRIDE, user_id=user_id, arm=arm)).user_id == user_id
+
+
+TODAY = int(START_S // DAY_S) + 5
+
+
+def accept(through: int | None) -> CommandRequest:
+    return request(Command.ACCEPT_MISSING, through=through, market_s=(TODAY + 0.5) * DAY_S)
+
+
+@pytest.mark.parametrize(
+    ("through", "problem"),
+    [
+        (None, "is missing"),
+        (TODAY, "must be a market day that is over"),
+        (TODAY + 1, "must be a market day that is over"),
+        (TODAY - 6, "is before the first day of this run"),
+        (TODAY - 4, "is accepted already"),
+        (TODAY - 3, "is accepted already"),
+    ],
+)
+def test_days_are_accepted_as_missing_once_they_are_over_and_never_again(through: int | None, problem: str) -> None:
+    state = after(Command.START, accept(TODAY - 3))
+    with pytest.raises(InvalidField, match=problem) as refused:
+        decide(state, accept(through))
+    assert refused.value.field == "through"
+    assert decide(state, accept(TODAY - 1)).through == TODAY - 1
+
+
+def test_the_first_day_of_a_run_can_be_accepted_as_missing() -> None:
+    assert decide(after(Command.START), accept(TODAY - 5)).through == TODAY - 5

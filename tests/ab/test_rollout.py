@@ -37,6 +37,7 @@ RUNNING = after(Command.START)
 UNAPPROVED = after(Command.START, Command.ADVANCE)
 PAUSED = after(Command.START, Command.PAUSE)
 PROMOTED = after(Command.START, Command.PROMOTE)
+PAUSED_PROMOTION = after(Command.START, Command.PROMOTE, Command.PAUSE)
 LAST = after(Command.START, of=plan(stages=(stage(0.5),)))
 
 
@@ -85,7 +86,9 @@ def test_a_loss_rolls_back_whatever_else_is_not_known(unknown: dict[str, object]
         (Response.PAUSE, PAUSED, None),
         (Response.ROLL_BACK, PAUSED, Command.ROLLBACK),
         (Response.KILL, PAUSED, Command.KILL),
-        (Response.PAUSE, PROMOTED, None),
+        (Response.PAUSE, PROMOTED, Command.PAUSE),
+        (Response.PAUSE, PAUSED_PROMOTION, None),
+        (Response.ROLL_BACK, PAUSED_PROMOTION, Command.ROLLBACK),
         (Response.ROLL_BACK, PROMOTED, Command.ROLLBACK),
         (Response.KILL, PROMOTED, Command.KILL),
     ],
@@ -118,7 +121,9 @@ def test_a_policy_that_is_worse_is_rolled_back_but_a_promotion_stands() -> None:
     worse = primary(Conclusion.WORSE)
     for state in (RUNNING, UNAPPROVED, PAUSED, LAST):
         assert judged(state, primary=worse).command is Command.ROLLBACK
-    assert judged(PROMOTED, primary=worse).command is None
+    for state in (PROMOTED, PAUSED_PROMOTION):
+        assert judged(state, primary=worse).command is None
+        assert judged(state, ratio=MISMATCH).command is None
 
 
 @pytest.mark.parametrize("phase", [Phase.DRAFT, Phase.ROLLED_BACK, Phase.KILLED])
@@ -136,6 +141,7 @@ def test_where_nobody_meets_the_policy_there_is_nothing_to_do_and_it_says_so(pha
 
 def test_a_paused_and_a_promoted_experiment_stay_as_they_are() -> None:
     assert (judged(PAUSED).command, judged(PAUSED).waiting_for) == (None, ("operator",))
+    assert judged(PAUSED_PROMOTION).reasons == ("It is promoted, and paused: an operator has to resume it.",)
     assert judged(PROMOTED) == Verdict(command=None, reasons=("It is promoted, and no guardrail is broken.",))
 
 
@@ -252,7 +258,9 @@ def test_no_number_that_is_none_lets_the_share_grow(bad: float, conclusion: Conc
 
 
 @given(
-    st.sampled_from([RUNNING, UNAPPROVED, PAUSED, PROMOTED, LAST, after(), after(Command.START, Command.KILL)]),
+    st.sampled_from(
+        [RUNNING, UNAPPROVED, PAUSED, PROMOTED, PAUSED_PROMOTION, LAST, after(), after(Command.START, Command.KILL)]
+    ),
     st.sampled_from(Conclusion),
     st.integers(0, 40),
     st.lists(st.none() | st.floats(), min_size=2, max_size=2),

@@ -1,59 +1,21 @@
-"""Each test has a metrics folder and processes of its own: the client reads PROMETHEUS_MULTIPROC_DIR at import."""
+"""What happens is counted once, over all workers."""
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.counting_workers import PRELUDE, Worker, counting_worker
 from tests.fakes.python import run_python
 
-PRELUDE = """
-from dataclasses import replace
-from adapters.condition import Condition, TradingCondition
-from adapters.metrics import SECONDS, Metrics
-from tests.fakes.decisions import DECISION
-from tests.fakes.one_order import one_order
-from trading.breaker import BreakerState, BreakerStatus
-from trading.orders import OrderState, Side
-from trading.vocabulary import Action, Arm, BlockReason, FailureReason, Halt
-metrics = Metrics()
-BREAKER = BreakerState(
-    service="trading_service", route="order", status=BreakerStatus.OPEN, calls=10, failure_rate=0.5, slow_rate=0.0,
-    opened_at_s=1.0, retry_in_s=2.0, opened=3, refused=4,
-)
-TRADING = TradingCondition(
-    halt=Halt.REDUCING, orders={"unknown": 2}, orders_needing_operator=1, reconciling=True, breakers=[BREAKER],
-    agent_bars_totals={"decided": 5, "missed": 6}, bars_totals={"kept": 7, "disputed": 8, "late": 9},
-    thresholds_totals={"kept": 10}, agreements_totals={"agreed": 11},
-)
-CONDITION = Condition(
-    journal_queued=3, journal_spooled_bytes=100, journal_dropped_total=0, journal_torn_total=1, journal_refused_total=0,
-    store_away=False,
-    sockets=2, bus_dropped_total=5, replays_total=7, jobs={"PENDING": 4}, agents={"running": 6},
-    refused_totals={"predict": 8}, shadows_totals={"kept": 9}, trading=TRADING,
-)
-"""
-SHOW = "\nprint(metrics.exposition().decode())"
 # What answered DECISION.
 BY = 'model="ppo-btc-1h",served_arm="rl",version="3"'
-# How the names of trading's own metrics begin.
-WORDS = ("trading", "orders", "reconciling", "breaker", "agent_bars", "bars", "threshold")
-TRADING = tuple(f"rl_service_{word}" for word in WORDS)
-Worker = Callable[[str], dict[str, float]]
 
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Worker:
-    """Runs code in a new worker process; every sample of the deployment afterwards."""
-
-    def work(code: str) -> dict[str, float]:
-        printed = run_python(PRELUDE + code + SHOW, environment={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)})
-        samples = [line.rsplit(" ", 1) for line in printed.splitlines() if line and not line.startswith("#")]
-        return {name: float(value) for name, value in samples}
-
-    return work
+    return counting_worker(tmp_path)
 
 
 def test_a_decision_is_counted_by_model_arms_and_action(worker: Worker) -> None:
@@ -268,126 +230,3 @@ for thread in threads: thread.join()
     assert (len(rejected), sum(rejected)) == (50, 20_000.0)
     assert samples[f"rl_service_decision_seconds_count{{{BY}}}"] == 20_000.0
     assert samples[f"rl_service_decision_seconds_sum{{{BY}}}"] == pytest.approx(30.0)
-
-
-def test_how_a_worker_stands_is_shown(worker: Worker) -> None:
-    samples = worker("metrics.observe(CONDITION)")
-    others = ("rl_service_policy_arm_decision_seconds", "rl_service_order_seconds", *TRADING)
-    shown = {name: value for name, value in samples.items() if not name.startswith(others)}
-    assert shown == {
-        "rl_service_journal_queued_decisions": 3.0,
-        "rl_service_journal_spooled_bytes": 100.0,
-        "rl_service_journal_dropped_decisions_total": 0.0,
-        "rl_service_journal_torn_tails_total": 1.0,
-        "rl_service_journal_refused_decisions_total": 0.0,
-        "rl_service_store_away": 0.0,
-        "rl_service_sockets": 2.0,
-        "rl_service_bus_dropped_messages_total": 5.0,
-        "rl_service_idempotent_replays_total": 7.0,
-        'rl_service_jobs{status="PENDING"}': 4.0,
-        'rl_service_agents{state="running"}': 6.0,
-        'rl_service_refused_requests_total{class="predict"}': 8.0,
-        'rl_service_shadow_decisions_total{result="kept"}': 9.0,
-    }
-
-
-def test_how_trading_stands_is_shown(worker: Worker) -> None:
-    samples = worker("metrics.observe(CONDITION)")
-    words = ("trading", "orders", "reconciling", "breaker", "agent_bars", "bars", "thresholds", "threshold")
-    shown = {
-        name: value for name, value in samples.items() if name.startswith(tuple(f"rl_service_{w}_" for w in words))
-    }
-    guarded = 'route="order",service="trading_service"'
-    assert shown | {"rl_service_reconciling": samples["rl_service_reconciling"]} == {
-        "rl_service_trading_halted": 1.0,
-        'rl_service_orders_working{state="unknown"}': 2.0,
-        "rl_service_orders_needing_operator": 1.0,
-        "rl_service_reconciling": 1.0,
-        f"rl_service_breaker_state{{{guarded}}}": 2.0,
-        f"rl_service_breaker_opened_total{{{guarded}}}": 3.0,
-        f"rl_service_breaker_refused_total{{{guarded}}}": 4.0,
-        'rl_service_agent_bars_total{result="decided"}': 5.0,
-        'rl_service_agent_bars_total{result="missed"}': 6.0,
-        'rl_service_bars_total{result="kept"}': 7.0,
-        'rl_service_bars_total{result="disputed"}': 8.0,
-        'rl_service_bars_total{result="late"}': 9.0,
-        'rl_service_thresholds_total{result="kept"}': 10.0,
-        'rl_service_threshold_agreement_total{result="agreed"}': 11.0,
-    }
-
-
-@pytest.mark.parametrize(("status", "level"), [("CLOSED", 0.0), ("HALF_OPEN", 1.0), ("OPEN", 2.0), ("HELD_OPEN", 3.0)])
-def test_each_status_of_a_breaker_has_a_level_of_its_own(worker: Worker, status: str, level: float) -> None:
-    samples = worker(f"""
-state = replace(BREAKER, status=BreakerStatus.{status})
-metrics.observe(replace(CONDITION, trading=replace(TRADING, breakers=[state])))
-""")
-    assert samples['rl_service_breaker_state{route="order",service="trading_service"}'] == level
-
-
-def test_orders_that_ended_fall_to_zero_and_unknown_ones_stay(worker: Worker) -> None:
-    samples = worker("""
-for orders in ({"unknown": 2}, {"open": 1}, None):
-    metrics.observe(replace(CONDITION, trading=replace(TRADING, orders=orders)))
-""")
-    assert samples['rl_service_orders_working{state="unknown"}'] == 0.0
-    assert samples['rl_service_orders_working{state="open"}'] == 1.0
-
-
-def test_what_one_worker_sees_of_trading_is_shown_though_others_do_not(worker: Worker) -> None:
-    worker("metrics.observe(CONDITION)")
-    samples = worker("""
-closed = replace(BREAKER, status=BreakerStatus.CLOSED)
-calm = replace(TRADING, halt=Halt.OPEN, orders_needing_operator=0, reconciling=False, breakers=[closed])
-metrics.observe(replace(CONDITION, trading=calm))
-""")
-    assert samples["rl_service_trading_halted"] == 1.0
-    assert samples["rl_service_orders_needing_operator"] == 1.0
-    assert samples["rl_service_reconciling"] == 1.0
-    assert samples['rl_service_breaker_state{route="order",service="trading_service"}'] == 2.0
-    assert samples['rl_service_breaker_opened_total{route="order",service="trading_service"}'] == 6.0
-
-
-def test_looking_twice_at_a_total_counts_it_once(worker: Worker) -> None:
-    samples = worker("""
-metrics.observe(CONDITION); metrics.flush()
-metrics.observe(CONDITION); metrics.flush()
-metrics.observe(replace(CONDITION, bus_dropped_total=6))
-""")
-    assert samples["rl_service_bus_dropped_messages_total"] == 6.0
-
-
-def test_a_status_without_predictions_falls_to_zero_and_an_unknown_queue_stays(worker: Worker) -> None:
-    samples = worker("""
-metrics.observe(CONDITION)
-metrics.observe(replace(CONDITION, jobs={"RUNNING": 1}, agents={}))
-metrics.observe(replace(CONDITION, jobs=None, agents={}))
-""")
-    assert samples['rl_service_jobs{status="PENDING"}'] == 0.0
-    assert samples['rl_service_jobs{status="RUNNING"}'] == 1.0
-    assert samples['rl_service_agents{state="running"}'] == 0.0
-
-
-def test_what_each_worker_has_adds_up_and_what_all_see_alike_does_not(worker: Worker) -> None:
-    worker("metrics.observe(replace(CONDITION, store_away=True))")
-    samples = worker("metrics.observe(CONDITION)")
-    assert samples["rl_service_sockets"] == 4.0
-    assert samples["rl_service_store_away"] == 1.0
-    assert samples['rl_service_agents{state="running"}'] == 6.0
-    assert samples["rl_service_idempotent_replays_total"] == 14.0
-
-
-def test_what_a_dead_worker_had_is_gone_and_what_it_counted_stays(worker: Worker) -> None:
-    worker("metrics.observe(replace(CONDITION, store_away=True))")
-    samples = worker("""
-import os
-from pathlib import Path
-from adapters.metric_files import bury
-folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-(dead,) = {int(path.stem.rsplit("_", 1)[1]) for path in folder.glob("*.db")} - {os.getpid()}
-assert bury(folder, dead)
-metrics.observe(CONDITION)
-""")
-    assert samples["rl_service_sockets"] == 2.0
-    assert samples["rl_service_store_away"] == 0.0
-    assert samples["rl_service_idempotent_replays_total"] == 14.0

@@ -12,4 +12,4 @@ def nowhere(store: Store) -> Closer:
     """Orders of no mode go anywhere, and no price is known."""
     clock, venues = boot_clock(), Venues({}, lambda _: False)
     sender = Sender(store, venues, owner="one", now=clock, halt=lambda: Halt.OPEN)
-    return Closer(venues, sender, price_of=lambda _: None, ttl_s=5.0, now=clock)
+    return Closer(venues, sender, price_of=lambda _: None, market_s=lambda: 0.0, ttl_s=5.0, now=clock)

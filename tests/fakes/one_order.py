@@ -34,5 +34,7 @@ def one_order(side: Side = Side.BUY, quantity: str = "3", **changes: object) -> 
         fee=ZERO,
         told_fee=ZERO,
         ended_at_s=None,
+        market_s=START.wall_s,
+        made_under=None,
     )
     return replace(made, **changes)  # type: ignore[arg-type]

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from adapters.store.agents import change_agent
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Store, Work
+from adapters.store.intending import Intending, intend
 from adapters.store.journal import Journal
 from adapters.store.ledger import holdings
 from adapters.store.order_rows import order_of
-from adapters.store.orders import Intending, intend
 from adapters.store.spool import Spool
 from adapters.store.trading_tables import orders
 from tests.fakes.advisers import agent

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from schemas.experiments import CreateRequest, OverrideRequest, VersionedRequest
+from schemas.experiments import AcceptMissingRequest, CreateRequest, OverrideRequest, VersionedRequest
 from schemas.orders import ResolveRequest
 from trading.agents import AgentState
 from trading.errors import NotFound, StaleVersion, StoreUnavailable
@@ -121,6 +121,10 @@ class FakeExperiments:
         return self._experiment(key)
 
     async def override(self, key: str, said: OverrideRequest) -> Mapping[str, object]:
+        self.reads.asked.append(said)
+        return self._experiment(key)
+
+    async def accept_missing(self, key: str, said: AcceptMissingRequest) -> Mapping[str, object]:
         self.reads.asked.append(said)
         return self._experiment(key)
 

@@ -85,10 +85,20 @@ def children(pid: int) -> list[int]:
 
 def lives(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
+    return _state(pid) not in (None, "Z")
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process was stopped and may go on."""
+    return _state(pid) == "T"
+
+
+def _state(pid: int) -> str | None:
+    # The letter of /proc, None for no process.
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return None
 
 
 @dataclass

@@ -1,16 +1,22 @@
 """The routes of experiments: what they take, what they refuse and in which words."""
 
+from datetime import date
+
 import pytest
 
 from routes.experiment_pages import COMMANDS, EXPERIMENT_PAGES, ExperimentPages
 from routes.page import Page
-from schemas.experiments import CreateRequest, OverrideRequest, VersionedRequest
+from schemas.experiments import AcceptMissingRequest, CreateRequest, OverrideRequest, VersionedRequest
 from tests.fakes.house import House, code_of
 
 PLAN = {"key": "ramp-2", "stages": [{"share": 0.1}, {"share": 0.5, "approval": True}]}
 BASED = {"version": 3}
 # What a page needs to be told before it answers.
-SAID = {"/experiments": PLAN, "/experiments/{key}/override": {**BASED, "user_id": "anna", "arm": "rl"}}
+SAID = {
+    "/experiments": PLAN,
+    "/experiments/{key}/override": {**BASED, "user_id": "anna", "arm": "rl"},
+    "/experiments/{key}/accept-missing": {**BASED, "through": "2026-01-31", "reason": "the feed was down"},
+}
 
 
 @pytest.fixture
@@ -46,6 +52,34 @@ def test_each_command_is_given_with_the_version_it_is_based_on(house: House, com
 def test_an_override_names_the_user_and_the_arm(house: House) -> None:
     assert house.ask("/experiments/ramp/override", "POST", {**BASED, "user_id": "anna", "arm": None}).status == 200
     assert house.reads.asked == [OverrideRequest(version=3, user_id="anna", arm=None)]
+
+
+def test_days_are_accepted_as_missing_up_to_one_and_for_a_reason(house: House) -> None:
+    said = {**BASED, "through": "2026-01-31", "reason": "the feed was down"}
+    assert house.ask("/experiments/ramp/accept-missing", "POST", said).status == 200
+    expected = AcceptMissingRequest(version=3, through=date(2026, 1, 31), reason="the feed was down")
+    assert house.reads.asked == [expected]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        *(({"through": day}, "through") for day in (20484, "20484", "2026-02-30", "2026-1-31", "", None, True)),
+        ({"through": "2026-01-31T00:00:00Z"}, "through"),
+        ({"reason": ""}, "reason"),
+        ({"reason": None}, "reason"),
+        ({"version": None}, "version"),
+        ({"user_id": "anna"}, "user_id"),
+    ],
+)
+def test_what_no_days_can_be_accepted_by_is_a_422_that_names_the_field(
+    house: House, change: dict[str, object], field: str
+) -> None:
+    said = {**BASED, "through": "2026-01-31", "reason": "the feed was down"} | change
+    reply = house.ask("/experiments/ramp/accept-missing", "POST", said)
+    assert code_of(reply) == "invalid_field"
+    assert reply.json()["error"]["details"][0]["field"] == field
+    assert house.reads.asked == []
 
 
 def test_a_command_on_an_old_version_is_told_the_one_it_is_now(house: House) -> None:
@@ -101,7 +135,6 @@ def test_a_bad_command_is_a_422_that_names_the_field(house: House, said: object,
         ({"holdout_share": float("nan")}, "holdout_share"),
         ({"analysis": {"alpha": float("inf")}}, "analysis.alpha"),
         ({"analysis": {"source": "guess"}}, "analysis.source"),
-        ({"analysis": {"source": "ledger"}}, "analysis.source"),
         ({"guardrails": [{"guard": "daily_loss_bps", "limit": 100, "response": "pray"}]}, "guardrails.0.response"),
     ],
 )

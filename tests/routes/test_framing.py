@@ -13,11 +13,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
 from adapters.bus.local import LocalBus
-from routes.framing import MAX_MESSAGE_BYTES, BoundedWebSocket, bound_websockets
+from routes.framing import MAX_MESSAGE_BYTES, BoundedWebSocket
 from routes.room import Endpoint, Room
 from routes.shares import RouteClass
 from routes.sockets import Sockets, topic_of
 from schemas.predictions import PredictRequest
+from tests.fakes.python import run_python
 from tests.fakes.served import free_port
 from tests.fakes.waiting import eventually, run
 from tests.fakes.websocket import RawSocket
@@ -168,11 +169,14 @@ def test_an_open_socket_is_pinged_by_the_server() -> None:
     assert (config.ws_ping_interval, config.ws_ping_timeout) == (20.0, 20.0)
 
 
-def test_a_server_that_was_not_told_serves_them_like_this_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    from uvicorn.protocols.websockets import auto
-
-    monkeypatch.setattr(auto, "AutoWebSocketsProtocol", auto.AutoWebSocketsProtocol)
-    bound_websockets()
-    config = uvicorn.Config(lambda: None)
-    config.load()
-    assert config.ws_protocol_class is BoundedWebSocket
+def test_a_server_that_was_not_told_serves_them_like_this_too() -> None:
+    # In a process of its own, as it holds for all of one.
+    loaded = """
+import uvicorn
+from routes.framing import bound_websockets
+bound_websockets()
+config = uvicorn.Config(lambda: None, factory=True)
+config.load()
+print(config.ws_protocol_class.__qualname__)
+"""
+    assert run_python(loaded).split() == [BoundedWebSocket.__qualname__]

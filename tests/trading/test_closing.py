@@ -26,11 +26,12 @@ HELD = Held(
     version=7,
     venue_limited=False,
 )
+MARKET_S = 1_600_000_000.0
 VENUE = Venue(name="paper", rules=lambda symbol: RULES if symbol == "BTC" else None)
 
 
 def closed(held: Held = HELD, venue: Venue | None = VENUE, price: Decimal | None = PRICE) -> Closing:
-    return close(held, venue, price=price, deadline=START.after(5.0))
+    return close(held, venue, price=price, market_s=MARKET_S, deadline=START.after(5.0))
 
 
 def closing_order(**changes: object) -> Order:
@@ -45,6 +46,7 @@ def test_all_that_is_held_is_sold_for_the_arm_that_opened_it() -> None:
     assert (order.request.side, order.request.quantity) == (Side.SELL, Decimal(3))
     assert (order.arm, order.mode, order.venue, order.reduces) == (Arm.FALLBACK, ExecutionMode.PAPER, "paper", True)
     assert (order.state, order.deadline) == (OrderState.NEW, START.after(5.0))
+    assert (order.market_s, order.made_under) == (MARKET_S, None)
     assert (closing.symbol, closing.client_order_id, closing.reason) == ("BTC", order.request.client_order_id, None)
     assert order.request.client_order_id == client_order_id(closing_id("user123", "BTC", 7))
     assert order.request.made_by is MadeBy.STOP

@@ -7,6 +7,7 @@ import pytest
 
 from ab.assignment import Split
 from ab.state import Command
+from tests.fakes.decisions import DECISION
 from tests.fakes.experiments import after, stage
 from tests.fakes.experiments import plan as experiment
 from tests.fakes.jobs import START
@@ -15,7 +16,7 @@ from tests.fakes.orders import AGENT, PRICE, RULES, TERMS, decided, limited
 from trading.agents import AgentState, ExecutionMode
 from trading.intents import Facts, Planned, Venue, plan, trades
 from trading.ledger import FLAT, Position
-from trading.orders import OrderState, Side
+from trading.orders import MadeUnder, OrderState, Side
 from trading.vocabulary import Arm, BlockReason, Decision, Halt
 
 FULL = Position(quantity=Decimal(3), average_cost=PRICE, arm=Arm.FALLBACK, opened_at_s=START.wall_s)
@@ -30,6 +31,7 @@ FACTS = Facts(
     realized_today=Decimal(0),
     untold_today=Decimal(0),
     venue_limited=False,
+    experiment_stopped=False,
 )
 HOLDING = replace(FACTS, position=FULL, positions={"BTC": FULL})
 VENUE = Venue(name="paper", rules=lambda _: RULES)
@@ -55,6 +57,9 @@ def test_an_order_has_all_that_was_decided() -> None:
     assert (order.request.side, order.request.quantity) == (Side.BUY, Decimal(3))
     assert (order.arm, order.mode, order.venue) == (Arm.FALLBACK, ExecutionMode.PAPER, "paper")
     assert (order.state, order.reduces, order.deadline) == (OrderState.NEW, False, START.after(2.0))
+    assert DECISION.market is not None
+    assert order.market_s == DECISION.market.now_s
+    assert order.made_under == MadeUnder(experiment="default", version=4)
 
 
 def test_the_same_facts_lead_to_the_same_order() -> None:
@@ -139,6 +144,19 @@ def test_the_cap_of_a_stage_holds_for_the_policy_that_a_pause_left_with_a_positi
     assignment = Split(after(Command.START, Command.PAUSE, of=staged)).assign("user123")
     made = planned(decision=replace(decided(1, arm=served), assignment=assignment))
     assert (assignment.arm, made.decision.refused_by) == (Arm.FALLBACK, refused)
+
+
+STOPPED = replace(FACTS, experiment_stopped=True)
+
+
+def test_the_policy_takes_no_new_risk_once_its_experiment_is_stopped_and_the_rule_goes_on() -> None:
+    made = planned(STOPPED)
+    assert (made.order, made.decision.refused_by) == (None, (BlockReason.EXPERIMENT_STOPPED,))
+    assert planned(STOPPED, decided(1, arm=Arm.FALLBACK)).order is not None
+
+
+def test_what_reduces_leaves_though_its_experiment_is_stopped() -> None:
+    assert planned(replace(HOLDING, experiment_stopped=True), decided(1, target=0.0)).order is not None
 
 
 def test_what_reduces_passes_the_cap_of_an_experiment() -> None:

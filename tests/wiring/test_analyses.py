@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from tests.fakes.exposures import START_S, Exposing, entries
 from tests.fakes.journals import insert
 from tests.fakes.settings import settings
 from tests.fakes.stores import running
-from trading.errors import NotFound, StoreRefused
+from trading.errors import InvalidField, NotFound, StoreRefused
 from trading.vocabulary import Arm
 from wiring.analyses import add_analyses
 from wiring.evaluated import choice_of, evaluated_from
@@ -123,6 +125,31 @@ def test_power_is_that_of_the_plan(chosen: Settings, capsys: pytest.CaptureFixtu
     said = json.loads(capsys.readouterr().out)
     assert said["planned"] > 0.9
     assert said["days"] == 30.0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("effect-bps", "20000", "effect_bps: must be 0, or 0.001..10000 either way"),
+        ("deviation-bps", "inf", "deviation_bps: must be in 0.01..100000"),
+        ("users-per-arm", "100000000", "users_per_arm: must be in 2..10000000"),
+    ],
+)
+def test_power_of_what_cannot_be_expected_is_refused_as_the_service_does(
+    chosen: Settings, field: str, value: str, problem: str
+) -> None:
+    begin(chosen)
+    expected = {"effect-bps": "20", "deviation-bps": "100", "users-per-arm": "50"} | {field: value}
+    with pytest.raises(InvalidField) as refused:
+        ask("power", *(f"--{name}={each}" for name, each in expected.items()))
+    assert str(refused.value) == problem
+
+
+def test_the_operator_is_told_what_cannot_be_expected_in_one_line(chosen: Settings) -> None:
+    words = ["power", "--effect-bps=5", "--deviation-bps=100", "--users-per-arm=1"]
+    asked = [sys.executable, "-m", "wiring", *words]
+    command = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+    assert (command.returncode, command.stderr) == (1, "users_per_arm: must be in 2..10000000\n")
 
 
 def test_the_check_of_the_test_says_that_nothing_is_to_be_checked_yet(

@@ -146,6 +146,17 @@ def test_a_price_that_nobody_has_is_missing_and_holds(location: Location) -> Non
     assert findings.money[RL].net_bps is None
 
 
+def test_missing_days_that_were_accepted_are_left_out_and_counted_as_before(location: Location) -> None:
+    fill(location, [bought("amy", RL), bought("bob", RULE)])
+    hole = [bar for bar in flat(60) if not 20 <= (bar.open_time_s - START_S) / HOUR_S < 30]
+    first_day = START_S // DAY_S
+    untouched = find(evidence(location, {"BTC": hole}, at_hours=60))
+    for through, complete in ((first_day, False), (first_day + 1, True)):
+        state = begun(missing_accepted_through=through)
+        found = find(evidence(location, {"BTC": hole}, at_hours=60, state=state))
+        assert found == replace(untouched, complete=complete)
+
+
 def test_what_was_known_stays_known_when_its_bars_are_gone(location: Location) -> None:
     fill(location, [bought("amy", RL), bought("bob", RULE)])
     first = evidence(location, {"BTC": flat(30)}, at_hours=30)
@@ -378,6 +389,10 @@ def test_nobody_is_compared_once_more_than_half_have_the_policy() -> None:
     assert compared_until_s(replace(state, steps=(*state.steps, beyond))) == START_S + 5.0
     promoted = replace(state, phase=Phase.PROMOTED, steps=(*state.steps, replace(beyond, share=1.0)))
     assert compared_until_s(promoted) == START_S + 5.0
+    off, on = (replace(beyond, share=share, since_s=START_S + 9.0) for share in (0.0, 1.0))
+    paused = replace(promoted, phase=Phase.PAUSED, paused_from=Phase.PROMOTED, steps=(*promoted.steps, off))
+    for later in (paused, replace(promoted, steps=(*paused.steps, on))):
+        assert compared_until_s(later) == START_S + 5.0
 
 
 def test_a_loss_of_today_breaks_the_guardrail_today(location: Location) -> None:

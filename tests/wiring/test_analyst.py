@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.processes import lives, stopped
+from tests.fakes.served import ROOT
 from tests.fakes.waiting import eventually, run
 from trading.errors import AnalysisFailed, TooManyWait
 from wiring.analyst import Analyst
@@ -49,9 +52,22 @@ def test_its_last_words_say_why_it_failed() -> None:
 
 def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     async def main() -> None:
-        with pytest.raises(AnalysisFailed, match="not done within 2 s"):
+        with pytest.raises(AnalysisFailed, match="neither done nor further within 2 s"):
             await Analyst(program=program(STAYS), timeout_s=2.0).run(str(tmp_path / "pid"))
         assert not alive(int((tmp_path / "pid").read_text()))
+
+    run(main())
+
+
+def test_one_that_tells_how_far_it_is_may_take_longer() -> None:
+    tells = "import sys, time\nfor part in range(8):\n    print(part, file=sys.stderr, flush=True)\n    time.sleep(0.5)"
+
+    async def main() -> None:
+        heard: list[None] = []
+        analyst = Analyst(program=program(f"{tells}\nprint('x' * 1_000_000)"), timeout_s=3.0)
+        said = await analyst.run("evaluate", heard=lambda: heard.append(None))
+        assert len(said.strip()) == 1_000_000
+        assert heard
 
     run(main())
 
@@ -95,5 +111,31 @@ def test_the_real_program_says_what_it_cannot_do() -> None:
     async def main() -> None:
         with pytest.raises(AnalysisFailed):
             await Analyst().run("explode")
+
+    run(main())
+
+
+# A worker: the leader of a session, as its supervisor makes it. Its analysis has not come to binding itself.
+WORKER = f"""
+import asyncio, sys
+from wiring.analyst import Analyst
+asyncio.run(Analyst(program=(sys.executable, "-c", {STAYS!r})).run(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="whether a process lives is read from /proc")
+def test_one_that_is_stopped_as_soon_as_it_lives_is_gone_with_its_worker(tmp_path: Path) -> None:
+    async def main() -> None:
+        file = tmp_path / "pid"
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WORKER, str(file), cwd=ROOT, start_new_session=True
+        )
+        await eventually(lambda: file.exists() and file.read_text())
+        child = int(file.read_text())
+        os.kill(child, signal.SIGSTOP)
+        await eventually(lambda: stopped(child))
+        worker.kill()
+        await worker.wait()
+        await eventually(lambda: not lives(child))
 
     run(main())

@@ -38,6 +38,7 @@ from wiring.order_pages import OrderPages
 from wiring.order_sender import Sender
 from wiring.venues import Venues
 
+MARKET_S = 1_600_000_000.0
 CROWD = Model(manifest=ensemble_manifest(()), networks=(), digest="sha256:1", bundle=None)
 
 
@@ -92,7 +93,9 @@ def within(location: Location, test: Callable[[Office], Awaitable[None]], *, ope
 def office(made: Worker) -> Office:
     market, known = FakeMarket({"BTC": random_bars(3)}), SnapshotReader(made.store)
     checks = AgentChecks(market, lambda: Shelf(candidates=(), refusals=()), mode=ExecutionMode.PAPER)
-    closer = Closer(made.venues, made.sender, price_of=price_of, ttl_s=TERMS.ttl_s, now=made.clock)
+    closer = Closer(
+        made.venues, made.sender, price_of=price_of, market_s=lambda: MARKET_S, ttl_s=TERMS.ttl_s, now=made.clock
+    )
     desk = AgentDesk(made.store, known, NoModels(), checks, closer, wall_s=lambda: made.clock().wall_s)
     once = Once(made.store, FakeBus(), secret=b"secret", now=boot_clock())
     return Office(made, desk, AgentCommands(desk, checks, market, known, once))
@@ -183,6 +186,7 @@ def test_an_order_has_all_its_time_from_the_stop_on_however_long_the_store_was_w
         await there.worker.store.write(work)
         (order,) = [each for each in await all_orders(there.worker.store) if each.request.made_by is MadeBy.STOP]
         assert order.deadline == there.worker.clock().after(TERMS.ttl_s)
+        assert order.market_s == MARKET_S
         await there.worker.send()
         assert await held(there.worker.store) == 0
 

@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
-from ab.plan import Guard, Response
+from ab.plan import Guard, OutcomeSource, Response
 from ab.state import Command, ExperimentState, Phase
 from ab.waiting import Awaited
 from adapters.store.engine import Location, Store
 from adapters.store.outcomes import save_outcomes
 from adapters.store.snapshot import SnapshotReader
 from schemas.experiments import (
+    AcceptMissingRequest,
     AnalysisRequest,
     CreateRequest,
     GuardrailRequest,
@@ -20,7 +22,9 @@ from schemas.experiments import (
     StageRequest,
     VersionedRequest,
 )
+from tests.fakes.advisers import agent
 from tests.fakes.exposures import START_S, Exposing, entries, hourly
+from tests.fakes.fills import fill, place
 from tests.fakes.jobs import HandClock
 from tests.fakes.journals import insert
 from tests.fakes.market import HOUR_S, FakeMarket
@@ -28,7 +32,8 @@ from tests.fakes.settings import settings
 from tests.fakes.stores import running, sqlite
 from tests.fakes.waiting import eventually, run
 from trading.errors import AnalysisFailed
-from trading.vocabulary import Arm
+from trading.orders import Side
+from trading.vocabulary import Arm, Bar
 from wiring.analyses import terms_of
 from wiring.analysis import find
 from wiring.evaluated import Evaluated, Failing, KnownFindings, evaluated_text
@@ -52,7 +57,7 @@ async def known_model(_: str) -> None:
 
 @dataclass
 class Inline:
-    """Keeps wiring.evaluator.Judge: the analysis as the command does it, in a thread of this process."""
+    """Keeps wiring.evaluator.TellingJudge: the analysis as the command does it, in a thread of this process."""
 
     folder: Path
     location: Location
@@ -63,9 +68,11 @@ class Inline:
     gate: asyncio.Event | None = None
     clock: HandClock | None = None
     takes_s: float = 0.0
+    heard: Callable[[], None] | None = None
 
-    async def run(self, *arguments: str) -> bytes:
+    async def run(self, *arguments: str, heard: Callable[[], None]) -> bytes:
         self.runs.append(arguments)
+        self.heard = heard
         state = self.state()
         if self.gate is not None:
             await self.gate.wait()
@@ -108,6 +115,10 @@ class Worker:
 
     async def command(self, command: str) -> None:
         await self.experiments.command(KEY, command, VersionedRequest(version=self.state().version))
+
+    async def accept(self, through: date) -> None:
+        said = AcceptMissingRequest(version=self.state().version, through=through, reason="the feed was down")
+        await self.experiments.accept_missing(KEY, said)
 
     async def waiting_for(self) -> list[object]:
         await self.known.refresh()
@@ -264,6 +275,69 @@ def test_missing_outcomes_hold_an_approved_stage(tmp_path: Path) -> None:
     played(main, tmp_path, [100.0] * 100)
 
 
+FIRST_DAY, SECOND_DAY = date(2020, 9, 13), date(2020, 9, 14)
+
+
+def with_a_hole(closes: Sequence[float]) -> list[Bar]:
+    """Without the close of the first day: what it earned, and the second one, nobody will ever know."""
+    return [bar for bar in hourly(closes) if not 20 <= (bar.open_time_s - START_S) / HOUR_S < 30]
+
+
+def test_missing_outcomes_that_an_operator_accepts_hold_no_longer(tmp_path: Path) -> None:
+    async def main(house: House) -> None:
+        house.market.put("BTC", with_a_hole([100.0] * 100))
+        worker = await begun(house)
+        await expose(worker, bought("amy", Arm.RL), bought("bob", Arm.FALLBACK))
+        house.go(74.0)
+        await worker.command("approve")
+        await worker.evaluator.tick()
+        assert worker.state().stage == 0
+        assert await worker.waiting_for() == [Awaited.OUTCOMES]
+        await worker.accept(SECOND_DAY)
+        await worker.evaluator.tick()
+        assert worker.state().stage == 1
+        found = worker.findings.of(worker.state())
+        assert found is not None
+        # They are accepted, and known as little as before.
+        assert [found.money[arm].missing for arm in (Arm.RL, Arm.FALLBACK)] == [2, 2]
+
+    played(main, tmp_path, [100.0] * 100)
+
+
+def test_days_that_go_missing_after_those_that_were_accepted_hold_again(tmp_path: Path) -> None:
+    async def main(house: House) -> None:
+        house.market.put("BTC", with_a_hole([100.0] * 100))
+        worker = await begun(house)
+        await expose(worker, bought("amy", Arm.RL), bought("bob", Arm.FALLBACK))
+        house.go(74.0)
+        await worker.command("approve")
+        await worker.accept(FIRST_DAY)
+        await worker.evaluator.tick()
+        assert worker.state().stage == 0
+        assert await worker.waiting_for() == [Awaited.OUTCOMES]
+
+    played(main, tmp_path, [100.0] * 100)
+
+
+def test_late_outcomes_hold_also_on_days_that_are_accepted_as_missing(tmp_path: Path) -> None:
+    async def main(house: House) -> None:
+        reported = AnalysisRequest(source=OutcomeSource.REPORTED)
+        worker = await begun(house, RAMP.model_copy(update={"analysis": reported}))
+        await expose(worker, bought("amy", Arm.RL), bought("bob", Arm.FALLBACK))
+        house.go(40.0)
+        await worker.command("approve")
+        await worker.accept(FIRST_DAY)
+        await worker.evaluator.tick()
+        assert worker.state().stage == 0
+        assert await worker.waiting_for() == [Awaited.OUTCOMES]
+        # Nobody waits for the reports any more: what was late is missing.
+        house.go(9.0)
+        await worker.evaluator.tick()
+        assert worker.state().stage == 1
+
+    played(main, tmp_path, [100.0] * 100)
+
+
 def test_nothing_grows_while_the_analysis_fails(tmp_path: Path) -> None:
     async def main(house: House) -> None:
         worker = await begun(house)
@@ -365,6 +439,25 @@ def test_it_looks_again_only_when_something_has_come(tmp_path: Path) -> None:
         house.go(0.0)
         await worker.evaluator.tick()
         assert len(worker.judge.runs) == 4
+
+    played(main, tmp_path, [100.0] * 100)
+
+
+def test_it_looks_again_while_an_order_may_still_be_filled_though_nothing_else_has_come(tmp_path: Path) -> None:
+    async def main(house: House) -> None:
+        ledger = AnalysisRequest(source=OutcomeSource.LEDGER)
+        worker = await begun(house, RAMP.model_copy(update={"analysis": ledger}))
+        await expose(worker, replace(bought("anna", Arm.RL), agent=agent(user_id="anna")))
+        order = await place(worker.store, "a", Side.BUY, "1", hours=1)
+        house.go(25.0)
+        await worker.evaluator.tick()
+        assert Awaited.OUTCOMES in await worker.waiting_for()
+        await fill(worker.store, order, price="100")
+        for _ in range(3):
+            house.go(0.0)
+            await worker.evaluator.tick()
+        assert len(worker.judge.runs) == 2
+        assert Awaited.OUTCOMES not in await worker.waiting_for()
 
     played(main, tmp_path, [100.0] * 100)
 
@@ -485,12 +578,43 @@ def test_an_evaluation_that_hangs_pauses_it_while_it_is_waited_for(tmp_path: Pat
     played(main, tmp_path, [100.0] * 100)
 
 
-def test_one_that_nobody_new_meets_is_not_paused(tmp_path: Path) -> None:
+def test_an_evaluation_that_gets_on_may_take_as_long_as_it_needs(tmp_path: Path) -> None:
+    async def main(house: House) -> None:
+        worker = await begun(house)
+        worker.judge.gate = asyncio.Event()
+        ticking = asyncio.create_task(worker.evaluator.tick())
+        await eventually(lambda: worker.judge.heard)
+        assert worker.judge.heard is not None
+        for _ in range(3):
+            house.clock.go(MOST_TICKS * TICK_S + EVALUATION_S)
+            worker.judge.heard()
+            await asyncio.sleep(0.1)
+        worker.judge.gate.set()
+        await ticking
+        assert worker.state().phase is Phase.RUNNING
+        assert worker.failing() is None
+
+    played(main, tmp_path, [100.0] * 100)
+
+
+def test_a_promotion_that_cannot_be_judged_is_paused_and_resumed_as_one(tmp_path: Path) -> None:
     async def main(house: House) -> None:
         worker = await begun(house)
         await worker.command("promote")
         await failing_ticks(house, worker, 4)
+        assert worker.state().phase is Phase.PAUSED
+        await worker.command("resume")
         assert worker.state().phase is Phase.PROMOTED
+
+    played(main, tmp_path, [100.0] * 100)
+
+
+def test_one_that_nobody_new_meets_is_not_paused(tmp_path: Path) -> None:
+    async def main(house: House) -> None:
+        worker = await begun(house)
+        await worker.command("rollback")
+        await failing_ticks(house, worker, 4)
+        assert worker.state().phase is Phase.ROLLED_BACK
         await worker.known.refresh()
         assert worker.failing() is not None
 

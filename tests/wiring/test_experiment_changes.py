@@ -8,6 +8,7 @@ import pytest
 from ab.state import Command
 from adapters.store.engine import Location, Store
 from adapters.store.experiments import ExperimentChange, LoggedEvent, change_experiment
+from schemas.experiments import OverrideRequest
 from tests.fakes.experiment_desks import MARKET_S, RAMP, WALL_S, Desk, within
 from tests.fakes.stores import STORES
 from trading.errors import IllegalChange
@@ -33,6 +34,23 @@ def test_the_times_of_a_log_never_go_back_whoever_commands(location: Location) -
         assert times == ["2025-10-09T08:53:20.000Z"] * 3 + ["2025-10-09T08:53:21.000Z"]  # type: ignore[attr-defined]
         steps = [step.since_s for step in one.split.states["default"].steps]
         assert (sorted(steps), steps[-1]) == (steps, MARKET_S + 2.0)
+
+    within(location, test)
+
+
+def test_the_times_of_a_log_do_not_go_back_either_where_another_experiment_takes_its_place(location: Location) -> None:
+    async def test(one: Desk, other: Desk) -> None:
+        await one.experiments.create(RAMP)
+        one.wall_s, one.market_s = WALL_S + 5.0, MARKET_S + 60.0
+        # No change of the share: its time is that of the event alone.
+        await one.experiments.override("default", OverrideRequest(version=2, user_id="anna", arm="rl"))
+        await other.look()
+        await other.give("ramp", "start")
+        (ended,) = (await other.experiments.events("default", after=3, limit=10))["events"]  # type: ignore[misc]
+        assert (ended["command"], ended["at"]) == ("rollback", "2025-10-09T08:53:25.000Z")
+        assert ended["market_at"] == "2023-11-14T22:14:20.000Z"
+        assert other.split.states["default"].steps[-1].since_s == MARKET_S + 60.0
+        assert other.split.states["ramp"].steps[-1].since_s == MARKET_S
 
     within(location, test)
 

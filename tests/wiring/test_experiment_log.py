@@ -66,6 +66,7 @@ EVENTS = st.builds(
     share=MAYBE,
     user_id=st.none() | TEXTS,
     arm=st.none() | st.sampled_from(Arm),
+    through=st.none() | COUNTS,
 )
 STATES = st.builds(
     ExperimentState,
@@ -81,6 +82,9 @@ STATES = st.builds(
     steps=some(st.builds(Step, stage=COUNTS, share=FLOATS, since_s=FLOATS)),
     changed_at_s=FLOATS,
     reason=st.none() | TEXTS,
+    missing_accepted_through=st.none() | COUNTS,
+    missing_accepted_reason=st.none() | TEXTS,
+    paused_from=st.none() | st.sampled_from(Phase),
 )
 
 CREATED = Event(
@@ -112,6 +116,14 @@ def test_a_log_adds_up_to_what_its_events_do() -> None:
     assert state is not None
     assert (state.phase, state.share, state.version) == (Phase.RUNNING, 0.25, 2)
     assert state_after([]) is None
+
+
+def test_what_was_written_before_days_could_be_accepted_or_a_promotion_paused_is_read_as_of_that_time() -> None:
+    state = fold(None, CREATED)
+    event, kept = json.loads(event_text(STARTED)), json.loads(state_text(state))
+    del event["through"], kept["missing_accepted_through"], kept["missing_accepted_reason"], kept["paused_from"]
+    assert event_from(json.dumps(event)) == STARTED
+    assert state_from(json.dumps(kept)) == state
 
 
 @pytest.mark.parametrize("log", [[STARTED], [CREATED, CREATED], [CREATED, replace(STARTED, number=3)]])

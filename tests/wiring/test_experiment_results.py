@@ -10,12 +10,13 @@ from ab.results import Conclusion, Findings
 from ab.state import ExperimentState
 from tests.fakes.experiments import findings, primary, running
 from tests.fakes.waiting import run
-from trading.errors import NotFound, StoreRefused
+from trading.errors import InvalidField, NotFound, StoreRefused
 from wiring.evaluated import Evaluated, KnownFindings, choice_of, evaluated_from, evaluated_text
 from wiring.experiment_results import ExperimentResults
 from wiring.latencies import latencies_of, latencies_text
 
 FOUND = Evaluated(version=3, run=1, seconds=0.25, findings=findings(primary=primary(Conclusion.NOT_WORSE)))
+RUNNING = running()
 
 MEASURED = {("ppo", "3", "rl"): [(0.001, 5), (float("inf"), 1)]}
 
@@ -23,10 +24,13 @@ MEASURED = {("ppo", "3", "rl"): [(0.001, 5), (float("inf"), 1)]}
 class Known:
     """Knows one running experiment."""
 
+    def __init__(self, known: ExperimentState) -> None:
+        self._known = known
+
     async def state(self, key: str) -> ExperimentState:
         if key != "default":
             raise NotFound("experiment")
-        return running()
+        return self._known
 
 
 class Judge:
@@ -40,11 +44,11 @@ class Judge:
         return b"said"
 
 
-def results(kept: Evaluated | None = None) -> tuple[ExperimentResults, Judge]:
+def results(kept: Evaluated | None = None, state: ExperimentState = RUNNING) -> tuple[ExperimentResults, Judge]:
     judge = Judge()
     texts = {} if kept is None else {choice_of("default"): evaluated_text(kept)}
     known = KnownFindings(texts.get)
-    return ExperimentResults(Known(), known, judge, model_seconds=lambda: MEASURED), judge
+    return ExperimentResults(Known(state), known, judge, model_seconds=lambda: MEASURED), judge
 
 
 def test_findings_are_kept_and_read_back_as_they_were() -> None:
@@ -66,7 +70,14 @@ def test_a_text_that_is_none_of_ours_is_refused(text: str) -> None:
 def test_nothing_is_shown_before_the_first_evaluation_nor_of_an_earlier_run() -> None:
     for kept in (None, replace(FOUND, run=0)):
         shown = run(results(kept)[0].results("default"))
-        assert shown == {"key": "default", "run": 1, "version": None, "as_of": None, "findings": None}
+        nothing = dict.fromkeys(("version", "as_of", "missing_accepted_through", "missing_accepted_reason", "findings"))
+        assert shown == {"key": "default", "run": 1, **nothing}
+
+
+def test_through_which_day_missing_outcomes_are_accepted_is_shown_and_why() -> None:
+    state = replace(running(), missing_accepted_through=19_676, missing_accepted_reason="the feed was down")
+    shown = run(results(FOUND, state=state)[0].results("default"))
+    assert (shown["missing_accepted_through"], shown["missing_accepted_reason"]) == ("2023-11-15", "the feed was down")
 
 
 def test_findings_are_shown_with_times_and_with_null_for_what_is_not_known() -> None:
@@ -97,17 +108,30 @@ def test_findings_that_were_not_tested_over_days_are_not_known() -> None:
     assert KnownFindings({choice_of("default"): evaluated_text(without_looks)}.get).of(running()) is not None
 
 
+def test_power_of_what_cannot_be_expected_is_refused_before_anything_runs() -> None:
+    made, judge = results()
+    for expected in ((20_000.0, 100.0, 5), (1.0, 1e9, 5), (1.0, 100.0, 10**8)):
+        effect_bps, deviation_bps, users = expected
+        with pytest.raises(InvalidField, match="must be"):
+            run(
+                made.power(
+                    "default", effect_bps=effect_bps, deviation_bps=deviation_bps, users_per_arm=users, tails="t3"
+                )
+            )
+    assert judge.asked == []
+
+
 def test_pages_and_checks_are_made_elsewhere_and_of_experiments_that_are_there() -> None:
     made, judge = results()
     assert run(made.report("default")) == b"said"
     run(made.check("default"))
-    run(made.power("default", effect_bps=-1e-05, deviation_bps=100.0, users_per_arm=5, tails="t3"))
+    run(made.power("default", effect_bps=-0.001, deviation_bps=100.0, users_per_arm=5, tails="t3"))
     assert judge.asked == [
         ("report", f"--latencies={latencies_text(latencies_of(MEASURED))}", "--", "default"),
         ("aa", "--", "default"),
         (
             "power",
-            "--effect-bps=-1e-05",
+            "--effect-bps=-0.001",
             "--deviation-bps=100.0",
             "--users-per-arm=5",
             "--tails=t3",

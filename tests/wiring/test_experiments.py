@@ -1,14 +1,15 @@
 """Commands to experiments: durable, based on what was looked at, and one experiment in force at a time."""
 
 import asyncio
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from ab.state import Command, ExperimentState, Phase
 from adapters.store.engine import Location
-from schemas.experiments import OverrideRequest, VersionedRequest
-from tests.fakes.experiment_desks import RAMP, Desk, within
+from schemas.experiments import AcceptMissingRequest, OverrideRequest, VersionedRequest
+from tests.fakes.experiment_desks import MARKET_S, RAMP, Desk, within
 from tests.fakes.settings import settings
 from tests.fakes.stores import STORES, running
 from trading.errors import IllegalChange, InvalidField, NotFound, StaleVersion, StoreUnavailable
@@ -158,6 +159,20 @@ def test_no_other_experiment_begins_while_one_goes_on(location: Location) -> Non
     within(location, test)
 
 
+def test_a_promotion_gives_way_to_another_experiment_also_while_it_is_paused(location: Location) -> None:
+    async def test(one: Desk, other: Desk) -> None:
+        for key in ("ramp", "other"):
+            await one.experiments.create(RAMP.model_copy(update={"key": key}))
+        await one.give("ramp", "start", "promote", "pause")
+        await other.look()
+        assert other.split.assign("anna").reason is AssignmentReason.PAUSED
+        await other.give("other", "start")
+        assert other.split.assign("anna").experiment == "other"
+        assert other.split.states["ramp"].phase is Phase.ROLLED_BACK
+
+    within(location, test)
+
+
 def test_what_does_not_begin_an_experiment_does_not_put_it_in_force(location: Location) -> None:
     async def test(one: Desk, _: Desk) -> None:
         await one.experiments.create(RAMP)
@@ -167,6 +182,28 @@ def test_what_does_not_begin_an_experiment_does_not_put_it_in_force(location: Lo
         await one.give("ramp", "start")
         given = one.split.assign("anna")
         assert (given.arm, given.reason) == (Arm.RL, AssignmentReason.OVERRIDE)
+
+    within(location, test)
+
+
+def test_days_are_accepted_as_missing_on_every_worker_and_in_the_log(location: Location) -> None:
+    async def test(one: Desk, other: Desk) -> None:
+        await one.experiments.create(RAMP)
+        await one.give("ramp", "start")
+        one.market_s = MARKET_S + 2 * 86_400.0
+        said = AcceptMissingRequest(version=2, through=date(2023, 11, 15), reason="the feed was down")
+        shown = await one.experiments.accept_missing("ramp", said)
+        await other.look()
+        for seen in (shown, await other.experiments.experiment("ramp")):
+            assert (seen["phase"], seen["version"], seen["missing_accepted_through"]) == ("running", 3, "2023-11-15")
+            assert seen["missing_accepted_reason"] == "the feed was down"
+        (event,) = (await other.experiments.events("ramp", after=2, limit=9))["events"]  # type: ignore[misc]
+        assert (event["command"], event["through"], event["by"]) == ("accept_missing", "2023-11-15", "operator")
+        later = said.model_copy(update={"version": 3, "through": date(2023, 11, 16)})
+        with pytest.raises(InvalidField, match="through: must be a market day that is over"):
+            await one.experiments.accept_missing("ramp", later)
+        with pytest.raises(StaleVersion):
+            await other.experiments.accept_missing("ramp", said)
 
     within(location, test)
 

@@ -47,6 +47,24 @@ def test_three_ticks_beyond_the_time_of_one_evaluation_are_too_long(location: Lo
     asyncio.run(main())
 
 
+def test_the_time_counts_from_when_an_evaluation_last_got_on(location: Location) -> None:
+    async def main() -> None:
+        async with running(location) as store:
+            clock = HandClock()
+            made = unjudged(store, clock)
+            await made.recall(STATE)
+            made.wanted()
+            for _ in range(3):
+                clock.go(BOUND_S)
+                made.heard()
+            clock.go(BOUND_S)
+            assert made.too_long() is None
+            clock.go(1.0)
+            assert made.too_long() == "Nothing could be judged for 91 s: an evaluation hangs."
+
+    asyncio.run(main())
+
+
 def test_the_time_without_a_store_does_not_count(location: Location) -> None:
     async def main() -> None:
         async with running(location) as store:

@@ -26,12 +26,13 @@ from wiring.bar_signals import HeardSignals
 from wiring.evaluated import Failing, failing_choice_of, failing_text
 from wiring.life import STOP_S
 from wiring.observation import DoorCounts
+from wiring.parts import Door
 from wiring.runners import open_rule
 from wiring.signs import impaired
 from wiring.split_in_force import DEFAULT_EXPERIMENT
 from wiring.status import reports
 from wiring.stores import find_store
-from wiring.worker import Door, Worker
+from wiring.worker import Worker
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_a_worker_starts_is_ready_and_ends_in_time(setup: Settings) -> None:
         assert await worker.start()
         assert worker.not_ready() == []
         # It first finds out what became of the orders of earlier.
-        await eventually(lambda: impaired(worker) == [])
+        await eventually(lambda: impaired(worker.parts) == [])
         assert worker.drain()
         began_s = time.monotonic()
         await worker.stop()
@@ -119,7 +120,7 @@ def test_a_worker_without_one_of_its_loops_is_not_ready_and_asks_to_be_ended(
     async def main() -> None:
         worker = made(setup, told)
         await worker.start()
-        worker.queue.tasks[0].cancel()
+        worker.parts.queue.tasks[0].cancel()
         await eventually(lambda: worker.not_ready() == ["queue"])
         await eventually(lambda: told)
         worker.drain()
@@ -137,9 +138,9 @@ def test_a_worker_that_cannot_read_the_experiment_in_force_says_so_and_goes_on_w
         assert reports(worker)["experiment"]()["problem"] is None  # type: ignore[index]
         event = LoggedEvent(number=3, at_s=0.0, market_s=0.0, by="", command="", detail="{}")
         damaged = ExperimentChange(event=event, document="{}", in_force=True)
-        await worker.store.write(change_experiment("default", lambda _: damaged))
-        await eventually(lambda: "experiment" in impaired(worker))
-        assert worker.trials.split.assign("user123").reason is AssignmentReason.UNKNOWN
+        await worker.parts.store.write(change_experiment("default", lambda _: damaged))
+        await eventually(lambda: "experiment" in impaired(worker.parts))
+        assert worker.parts.trials.split.assign("user123").reason is AssignmentReason.UNKNOWN
         said = reports(worker)["experiment"]()
         assert isinstance(said, dict)
         assert (said["key"], said["phase"], said["environment_differs"]) == ("default", None, None)
@@ -155,8 +156,8 @@ def test_a_worker_that_cannot_read_the_store_says_so(setup: Settings) -> None:
     async def main() -> None:
         worker = made(setup)
         await worker.start()
-        worker.known._as_of_s -= 60.0
-        assert "store" in impaired(worker)
+        worker.parts.known._as_of_s -= 60.0
+        assert "store" in impaired(worker.parts)
         await worker.stop()
 
     asyncio.run(main())
@@ -167,8 +168,8 @@ def test_a_worker_says_that_the_experiment_cannot_be_judged_whoever_tried(setup:
         worker = made(setup)
         await worker.start()
         failing = Failing(run=1, failures=2, error="nan is no price", paused=False)
-        await worker.store.write(choose(failing_choice_of(DEFAULT_EXPERIMENT), failing_text(failing)))
-        await eventually(lambda: "experiment" in impaired(worker))
+        await worker.parts.store.write(choose(failing_choice_of(DEFAULT_EXPERIMENT), failing_text(failing)))
+        await eventually(lambda: "experiment" in impaired(worker.parts))
         shown = json.loads(to_json(reports(worker)["evaluation"]()))
         assert (shown["error"], shown["failures"]) == ("nan is no price", 2)
         await worker.stop()
@@ -182,7 +183,7 @@ def test_every_part_of_the_status_can_be_shown(setup: Settings) -> None:
     async def main() -> None:
         worker = made(found)
         await worker.start()
-        await worker.observation.count_jobs()
+        await worker.parts.observation.count_jobs()
         shown = json.loads(to_json({name: report() for name, report in reports(worker).items()}))
         assert shown["trading"]["orders"] == {"new": 0, "sending": 0, "open": 0, "unknown": 0}
         assert shown["bars"] is None
@@ -198,7 +199,7 @@ def test_a_worker_whose_live_market_gets_no_bars_says_so(setup: Settings) -> Non
     async def main() -> None:
         worker = made(setup.model_copy(update=live))
         await worker.start()
-        await eventually(lambda: "market_data" in impaired(worker))
+        await eventually(lambda: "market_data" in impaired(worker.parts))
         await worker.stop()
 
     asyncio.run(main())
@@ -210,10 +211,10 @@ def test_what_a_worker_trades_with_reaches_its_metrics(setup: Settings) -> None:
     async def main() -> None:
         worker = made(setup.model_copy(update=services))
         await worker.start()
-        worker.neighbours.breakers.of("adaptive_threshold", "thresholds").hold_open()
-        worker.acting.missed = 2
-        worker.observation.observe()
-        worker.metrics.flush()
+        worker.parts.neighbours.breakers.of("adaptive_threshold", "thresholds").hold_open()
+        worker.parts.acting.missed = 2
+        worker.parts.observation.observe()
+        worker.parts.metrics.flush()
         held = {"service": "adaptive_threshold", "route": "thresholds"}
         assert REGISTRY.get_sample_value("rl_service_breaker_state", held) == 3.0
         assert REGISTRY.get_sample_value("rl_service_agent_bars_total", {"result": "missed"}) == 2.0
@@ -236,10 +237,10 @@ def test_a_worker_that_trades_on_paper_finds_out_which_sessions_there_are(
     async def main(url: str) -> SessionPageView:
         worker = made(setup.model_copy(update={"trading_service_url": url}))
         await worker.start()
-        sessions = worker.neighbours.sessions
+        sessions = worker.parts.neighbours.sessions
         assert sessions is not None
         await eventually(lambda: sessions.version is not None)
-        page = await worker.sessions.session("anna")
+        page = await worker.parts.sessions.session("anna")
         assert worker.not_ready() == []
         await worker.stop()
         return page
@@ -259,7 +260,7 @@ def test_acting_agents_get_the_signals_that_the_settings_name(
         named = {"trading_service_url": url, "trading_service_version": TradingVersion.V1M, "signal_source": source}
         worker = made(setup.model_copy(update=named))
         await worker.start()
-        found = isinstance(worker.acting.signals, HeardSignals)
+        found = isinstance(worker.parts.acting.signals, HeardSignals)
         await worker.stop()
         return found
 

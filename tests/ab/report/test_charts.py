@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ab.report.axes import HEIGHT, TOP, WIDTH, Plot, decimals, round_ticks
 from ab.report.calibration_chart import calibration_chart
-from ab.report.effect_chart import effect_chart
+from ab.report.effect_chart import drawn_looks, effect_chart
 from ab.report.line_charts import money_chart, share_chart
 from ab.report.markup import Markup
 from ab.report.values import MoneyDay
@@ -104,6 +104,45 @@ def test_only_looks_with_a_statistic_are_drawn_and_significant_ones_are_marked()
     assert len(drawn(chart, "g", "look")) == 2
     assert len(drawn(chart, "g", "significant")) == 1
     assert "interval unbounded bps" in chart
+
+
+def labels_of_lines(chart: Markup) -> dict[str, float]:
+    """How far down the names of the lines at no effect and at the margin are."""
+    found = [one for one in ElementTree.fromstring(chart).iter("text") if (one.text or "").startswith(("no", "margin"))]  # noqa: S314 our own text
+    return {str(one.text): float(one.attrib["y"]) for one in found}
+
+
+@example(effect_bps=0.0, wide_bps=1e-6, margin_bps=1e4)
+@example(effect_bps=310.0, wide_bps=600.0, margin_bps=5.0)
+@example(effect_bps=-1e5, wide_bps=2e5, margin_bps=1e-9)
+@given(effect_bps=st.floats(-1e5, 1e5), wide_bps=st.floats(1e-6, 2e5), margin_bps=st.floats(0, 1e4, exclude_min=True))
+def test_on_any_scale_the_names_of_both_lines_keep_apart_within_the_drawing(
+    effect_bps: float, wide_bps: float, margin_bps: float
+) -> None:
+    one = replace(look(14), effect_bps=effect_bps, low_bps=effect_bps - wide_bps, high_bps=effect_bps + wide_bps)
+    (_, zero), (_, margin) = labels_of_lines(effect_chart(primary(one), margin_bps)).items()
+    assert margin - zero >= 19.9
+    assert zero >= TOP / 2
+    assert margin <= HEIGHT - 20
+
+
+def test_a_margin_far_off_leaves_room_for_what_was_found_and_its_name_points_to_it() -> None:
+    one = replace(look(14), effect_bps=12.0, low_bps=-4.0, high_bps=28.0)
+    chart = effect_chart(primary(one), 10_000.0)
+    assert "margin \N{MINUS SIGN}10,000 \N{DOWNWARDS ARROW}" in chart
+    assert not drawn(chart, "line", "margin")
+    low, high = sorted(float(line.attrib["y2"]) for line in drawn(chart, "line", "interval"))[::3]
+    assert high - low > 100
+
+
+def test_of_more_looks_than_there_is_room_for_every_so_many_are_drawn_and_always_the_latest() -> None:
+    looks = [look(number) for number in range(1, 1_001)]
+    assert [each.number for each in drawn_looks(primary(*looks[:30]))] == list(range(1, 31))
+    shown = [each.number for each in drawn_looks(primary(*looks[:990], planned=1_000))]
+    assert 50 <= len(shown) <= 60
+    assert shown[-1] == 990
+    assert {after - before for before, after in pairwise(shown)} == {17}
+    assert drawn_looks(primary(planned=1_000)) == ()
 
 
 @pytest.mark.parametrize("planned", [1, 2, 3, 30, 1_000])

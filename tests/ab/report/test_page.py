@@ -147,6 +147,13 @@ def test_the_page_follows_the_readers_light_and_paper() -> None:
     assert "width=device-width" in text
 
 
+def test_a_chart_that_does_not_draw_every_look_says_so() -> None:
+    primary = replace(RUNNING.findings.primary, planned_looks=1_000)
+    report = replace(RUNNING, findings=replace(RUNNING.findings, primary=primary))
+    assert "There is room for 1 of 14 looks" in said(report)
+    assert "There is room" not in said(RUNNING)
+
+
 def test_a_calibration_without_marked_decisions_is_said_to_be_absent() -> None:
     assert "No decision with a confidence has been marked" in said(
         replace(RUNNING, calibration=(replace(RELIABILITY, bins=()),))

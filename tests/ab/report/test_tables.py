@@ -7,7 +7,16 @@ from xml.etree import ElementTree
 import pytest
 
 from ab.report.markup import Markup
-from ab.report.tables import SHOWN_EVENTS, event_table, guard_table, look_table, money_table, serving_table, stage_table
+from ab.report.tables import (
+    SHOWN_EVENTS,
+    SHOWN_LOOKS,
+    event_table,
+    guard_table,
+    look_table,
+    money_table,
+    serving_table,
+    stage_table,
+)
 from ab.report.values import Serving
 from ab.results import ArmMoney
 from tests.fakes.reports import DRAFT, EVENTS, FINDINGS, PLAN, RUNNING, arm_money, look
@@ -66,14 +75,20 @@ def test_serving_shows_failures_and_what_the_assigned_arm_answered() -> None:
 def test_a_look_without_a_statistic_shows_no_numbers_for_it() -> None:
     unknown = dict.fromkeys(("effect_bps", "p_value", "level", "p_value_days", "level_days", "smallest_p"))
     empty = replace(look(1), days=0, **unknown)  # type: ignore[arg-type]
-    assert rows(look_table([empty]))["1"][2:] == ["0"] + ["not known"] * 7 + ["no"]
+    assert rows(look_table([empty]))["1"][2:] == ["0"] + ["not known"] * 8 + ["no"]
 
 
 def test_a_look_shows_its_test_and_an_end_that_does_not_exist() -> None:
     one = replace(look(12), low_bps=None, high_bps=9.96, p_value=0.00001, p_value_days=0.0021, significant=True)
     shown = rows(look_table([one]))["12"]
     assert shown[2] == "12"
-    assert shown[4:] == ["up to +10.0, no lower end", "< 0.0001", "0.0032", "0.0021", "0.0026", "0.0001", "yes"]
+    assert shown[4:] == ["no end", "+10.0", "< 0.0001", "0.0032", "0.0021", "0.0026", "0.0001", "yes"]
+
+
+def test_of_many_looks_the_last_are_shown_with_how_many_there_are() -> None:
+    table = look_table([look(number) for number in range(1, 1_001)])
+    assert list(rows(table)) == [str(number) for number in range(1_001 - SHOWN_LOOKS, 1_001)]
+    assert "100 of 1,000" in table
 
 
 def test_guardrails_are_broken_within_not_judged_or_cannot_be_told() -> None:

@@ -67,6 +67,13 @@ def test_each_thing_it_waits_for_is_named_with_its_reason_and_nothing_is_said_as
     assert "nothing." in verdict(replace(RUNNING, waiting_for=()))
 
 
+def test_days_that_were_accepted_as_missing_are_said_with_how_many_are_missing_and_why() -> None:
+    state = replace(CALM.state, missing_accepted_through=20_484, missing_accepted_reason="the <feed> was down")
+    (shown,) = warnings(replace(CALM, state=state))
+    assert "Of both arms 6 user-days are missing. Up to 2026-01-31 they hold nothing back: " in shown
+    assert "<bdi>the &lt;feed&gt; was down</bdi>" in shown
+
+
 def test_a_disabled_experiment_says_so() -> None:
     assert "Disabled" in verdict(replace(RUNNING, state=replace(RUNNING.state, enabled=False)))
 

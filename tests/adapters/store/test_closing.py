@@ -60,7 +60,7 @@ async def say(store: Store, clock: HandClock, order: Order, state: OrderState, f
 def stopping(clock: HandClock, *, owner: str = "one", calls: int | None = None) -> Stopping:
     def close_held(held: Held) -> Closing:
         venue = Venue(name="paper", rules=lambda _: RULES)
-        return close(held, venue, price=PRICE, deadline=held.now.after(5.0))
+        return close(held, venue, price=PRICE, market_s=held.now.wall_s, deadline=held.now.after(5.0))
 
     limit = {} if calls is None else {ExecutionMode.PAPER: take_call("paper", windows=((calls, 60.0),), now=clock)}
     return Stopping(close=close_held, take_call=limit, owner=owner, now=clock)

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert as insert_into
 
-from adapters.store import decisions as decisions_module
-from adapters.store.decisions import Record, by_id, find
+from adapters.store.decisions import LOOKED_THROUGH, Record, by_id, find
 from adapters.store.engine import Location, Store
 from adapters.store.order_rows import order_values
 from adapters.store.trading_tables import orders
@@ -38,10 +37,10 @@ async def found(store: Store, wanted: Wanted, *, limit: int = 200) -> list[int]:
     return [number(record) for record in page.records]
 
 
-async def pages(store: Store, wanted: Wanted, *, limit: int) -> list[list[int]]:
+async def pages(store: Store, wanted: Wanted, *, limit: int, looked_through: int = LOOKED_THROUGH) -> list[list[int]]:
     before, seen = None, []
     while True:
-        page = await find(store, wanted, before=before, limit=limit)
+        page = await find(store, wanted, before=before, limit=limit, looked_through=looked_through)
         seen.append([number(record) for record in page.records])
         before = page.before
         if before is None:
@@ -116,16 +115,12 @@ def test_only_what_was_asked_for(wanted: Wanted, expected: list[int], location: 
     run(main())
 
 
-def test_what_is_rare_takes_several_pages_and_never_a_long_look(
-    location: Location, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(decisions_module, "LOOKED_THROUGH", 10)
-
+def test_what_is_rare_takes_several_pages_and_never_a_long_look(location: Location) -> None:
     async def main() -> None:
         async with running(location) as store:
             rare = [entry(number, symbol="ETH" if number == 3 else "BTC") for number in range(35)]
             await insert(store, rare)
-            assert await pages(store, Wanted(symbol="ETH"), limit=5) == [[], [], [], [3]]
+            assert await pages(store, Wanted(symbol="ETH"), limit=5, looked_through=10) == [[], [], [], [3]]
 
     run(main())
 

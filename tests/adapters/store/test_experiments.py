@@ -12,6 +12,7 @@ from adapters.store.experiments import (
     KeptExperiment,
     LoggedEvent,
     Standing,
+    Times,
     change_experiment,
     event_documents,
     list_experiments,
@@ -138,7 +139,7 @@ def test_a_change_sees_what_stands_in_its_own_transaction(location: Location) ->
         async with running(location) as store:
             await store.write(change_experiment("two", look))
             assert seen.pop() == Standing(
-                document=None, in_force=None, experiments=0, last_at_s=None, last_market_s=None
+                document=None, in_force=None, experiments=0, latest=None, latest_in_force=None
             )
             await change(store, "one", 1, 2)
             await change(store, "two", 1)
@@ -147,7 +148,8 @@ def test_a_change_sees_what_stands_in_its_own_transaction(location: Location) ->
             assert found.document == '"one 2"'
             assert found.in_force is not None
             assert (found.in_force.key, found.experiments) == ("two", 2)
-            assert (found.last_at_s, found.last_market_s) == (event(2).at_s, event(2).market_s)
+            assert found.latest == Times(at_s=event(2).at_s, market_s=event(2).market_s)
+            assert found.latest_in_force == Times(at_s=event(1).at_s, market_s=event(1).market_s)
 
     run(main())
 

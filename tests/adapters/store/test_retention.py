@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Table, text
 from sqlalchemy import insert as insert_into
 
-from adapters.store import retention
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Store
 from adapters.store.journal_rows import Entry
@@ -40,12 +39,8 @@ DAY_S = 86_400.0
 BEFORE_MIDNIGHT_S = 1_769_903_990.0
 NOW_S = BEFORE_MIDNIGHT_S + 40 * DAY_S
 KEEP = Keep(decisions_s=30 * DAY_S, results_s=DAY_S, answers_s=2 * DAY_S)
+CHUNK_ROWS = 20
 DAYS = "SELECT day, action, should_trade, decisions FROM decision_days ORDER BY day, action, should_trade"
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "CHUNK_ROWS", 20)
 
 
 async def at_once(_: float) -> None:
@@ -58,7 +53,7 @@ def traded(first: int, count: int, at_s: float) -> Sequence[Entry]:
 
 
 async def swept(store: Store) -> Swept:
-    return await sweep(store, KEEP, now_s=NOW_S, sleep=at_once)
+    return await sweep(store, KEEP, now_s=NOW_S, chunk_rows=CHUNK_ROWS, sleep=at_once)
 
 
 def made(first: int, count: int, at_s: float) -> Sequence[Entry]:
@@ -196,7 +191,7 @@ def test_sqlites_file_does_not_grow_while_as_much_is_ended_as_is_added(tmp_path:
         async with running(location) as store:
             for turn in range(8):
                 await insert(store, [entry(turn * 1000 + number) for number in range(300)])
-                await sweep(store, KEEP, now_s=NOW_S + 400 * DAY_S, sleep=at_once)
+                await sweep(store, KEEP, now_s=NOW_S + 400 * DAY_S, chunk_rows=CHUNK_ROWS, sleep=at_once)
                 ((pages,),) = await rows_of(store, "PRAGMA page_count")
                 sizes.append(int(str(pages)))
         return sizes

@@ -4,12 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from adapters.store.engine import Location, locate
-from adapters.store.schema import in_transaction, prepare, revision, steps
+from adapters.store.schema import alembic_config, in_transaction, prepare, revision, steps
 from adapters.store.tables import METADATA
 from tests.fakes.postgres import PASSWORD, cluster
 from tests.fakes.served import free_port
@@ -32,6 +33,29 @@ def test_preparing_again_changes_nothing(location: Location) -> None:
     prepare(location)
     assert revision(location) == steps()[0]
     run(location, "UPDATE secrets SET value = '2' WHERE name = 'a'")
+
+
+def test_orders_and_fills_from_before_their_market_time_was_kept_stay_and_do_not_know_it(location: Location) -> None:
+    known = ", ".join(f"'{value}'" for value in ("rl-1", "amy", "BTC", "paper", "rl"))
+    order = """client_order_id, user_id, symbol, mode, arm, decision_id, side, quantity, reference_price, reduces,
+        state, working, created_at, boot, deadline_monotonic, deadline_at, epoch, venue, filled_quantity, told_fee"""
+    fill = "client_order_id, user_id, symbol, mode, arm, side, quantity, price, fee, realized, at"
+    in_transaction(location, lambda connection: command.downgrade(alembic_config(connection), "d011281356e1"))
+    run(
+        location,
+        f"""INSERT INTO orders ({order}) VALUES ({known}, '1', 'BUY', '3', '100', false, 'filled', false, 1.5, 'boot',
+        1.5, 1.5, 1, 'paper', '3', '0.1')""",  # noqa: S608 - words of ours only
+    )
+    run(location, f"INSERT INTO fills ({fill}) VALUES ({known}, 'BUY', '3', '100', '0.1', '0', 2.5)")  # noqa: S608 - as above
+    prepare(location)
+
+    def kept(connection: Connection) -> list[tuple[object, ...]]:
+        joined = """SELECT orders.quantity, orders.market_at, experiment, experiment_version, fills.quantity, fills.at,
+            fills.market_at, held FROM orders JOIN fills USING (client_order_id)"""
+        return [tuple(row) for row in connection.execute(text(joined))]
+
+    assert revision(location) == steps()[0]
+    assert in_transaction(location, kept) == [("3", None, None, None, "3", 2.5, None, None)]
 
 
 def test_tables_of_a_later_version_are_refused(location: Location) -> None:

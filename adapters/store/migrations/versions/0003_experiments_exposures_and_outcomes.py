@@ -11,6 +11,27 @@ depends_on = None
 
 def upgrade() -> None:
     """Forward."""
+    _create_experiments()
+    _create_exposures()
+    _create_outcomes()
+    _create_reported_outcomes()
+
+
+def downgrade() -> None:
+    """Back."""
+    op.drop_index("reported_outcomes_time", table_name="reported_outcomes")
+    op.drop_index("reported_outcomes_experiment", table_name="reported_outcomes")
+    op.drop_table("reported_outcomes")
+    op.drop_index("outcomes_marked", table_name="outcomes")
+    op.drop_table("outcomes")
+    op.drop_index("exposures_time", table_name="exposures")
+    op.drop_table("exposures")
+    op.drop_index("experiments_version", table_name="experiments")
+    op.drop_table("experiments")
+    op.drop_table("experiment_events")
+
+
+def _create_experiments() -> None:
     op.create_table(
         "experiment_events",
         sa.Column("experiment", sa.Text(), nullable=False),
@@ -31,6 +52,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_index("experiments_version", "experiments", ["version"], unique=False)
+
+
+def _create_exposures() -> None:
     op.create_table(
         "exposures",
         sa.Column("experiment", sa.Text(), nullable=False),
@@ -59,6 +83,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("experiment", "run", "user_id", "symbol", "bar_close"),
     )
     op.create_index("exposures_time", "exposures", ["decided_at"], unique=False)
+
+
+def _create_outcomes() -> None:
     op.create_table(
         "outcomes",
         sa.Column("experiment", sa.Text(), nullable=False),
@@ -76,6 +103,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("experiment", "run", "user_id", "day"),
     )
     op.create_index("outcomes_marked", "outcomes", ["marked_at"], unique=False)
+
+
+def _create_reported_outcomes() -> None:
     op.create_table(
         "reported_outcomes",
         sa.Column("decision_id", sa.Text(), nullable=False),
@@ -93,17 +123,3 @@ def upgrade() -> None:
         "reported_outcomes_experiment", "reported_outcomes", ["experiment", "run", "user_id", "market_at"], unique=False
     )
     op.create_index("reported_outcomes_time", "reported_outcomes", ["at"], unique=False)
-
-
-def downgrade() -> None:
-    """Back."""
-    op.drop_index("reported_outcomes_time", table_name="reported_outcomes")
-    op.drop_index("reported_outcomes_experiment", table_name="reported_outcomes")
-    op.drop_table("reported_outcomes")
-    op.drop_index("outcomes_marked", table_name="outcomes")
-    op.drop_table("outcomes")
-    op.drop_index("exposures_time", table_name="exposures")
-    op.drop_table("exposures")
-    op.drop_index("experiments_version", table_name="experiments")
-    op.drop_table("experiments")
-    op.drop_table("experiment_events")

@@ -1,0 +1,62 @@
+"""The policy takes new risk for whom it would be asked now, by the experiment that the store has in force."""
+
+from dataclasses import replace
+
+import pytest
+
+from ab.assignment import Split
+from ab.state import Command, ExperimentState, Phase
+from tests.fakes.experiment_rows import everybody
+from tests.fakes.experiments import after, plan, request, running, stage
+from trading.position_hold import held_arm
+from trading.vocabulary import Arm
+from wiring.experiment_log import state_text
+from wiring.policy_risk import takes_risk
+
+RULE = request(Command.OVERRIDE, user_id="amy", arm=Arm.FALLBACK)
+POLICY = request(Command.OVERRIDE, user_id="amy", arm=Arm.RL)
+OFF = request(Command.CONFIGURE, enabled=False)
+NONE = request(Command.CONFIGURE, enabled=True, share=0.0)
+ALL = plan(stages=(stage(1.0),))
+
+
+def takes(state: ExperimentState, opened_by: Arm | None = None) -> bool:
+    return takes_risk(state_text(state), "amy", opened_by)
+
+
+def test_a_running_or_promoted_policy_does() -> None:
+    assert takes(everybody())
+    assert takes(after(Command.START, Command.PROMOTE, of=ALL))
+    assert takes(after(Command.START, POLICY))
+
+
+@pytest.mark.parametrize("opened_by", [None, Arm.RL, Arm.FALLBACK])
+@pytest.mark.parametrize("command", [Command.ROLLBACK, Command.KILL, Command.PAUSE, OFF, RULE])
+def test_one_that_was_stopped_does_not_whatever_is_held(command: Command, opened_by: Arm | None) -> None:
+    assert not takes(after(Command.START, command, of=ALL), opened_by)
+    assert not takes(after(Command.START, command, of=replace(ALL, holdout_share=0.5)), opened_by)
+
+
+def test_an_override_to_the_policy_waits_for_the_end_of_a_pause() -> None:
+    assert not takes(after(Command.START, POLICY, Command.PAUSE))
+
+
+def test_where_the_split_gives_the_rule_it_only_goes_on_with_what_it_opened() -> None:
+    nobody = after(Command.START, NONE, of=ALL)
+    assert [takes(nobody, opened_by) for opened_by in (None, Arm.FALLBACK, Arm.RL)] == [False, False, True]
+
+
+@pytest.mark.parametrize("opened_by", [None, Arm.RL, Arm.FALLBACK])
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.PAUSED])
+def test_it_is_what_the_desk_would_ask_but_for_a_pause(phase: Phase, opened_by: Arm | None) -> None:
+    for share in (0.0, 0.1, 0.5, 1.0):
+        state = replace(running(share, holdout_share=0.2), phase=phase)
+        for user_id in map(str, range(50)):
+            assignment = Split(state).assign(user_id)
+            asked = held_arm(assignment, opened_by) or assignment.arm
+            assert takes_risk(state_text(state), user_id, opened_by) is (asked is Arm.RL)
+
+
+def test_an_experiment_that_cannot_be_read_gives_everybody_the_rule() -> None:
+    assert not takes_risk("{}", "amy", Arm.RL)
+    assert not takes_risk("", "amy", None)
