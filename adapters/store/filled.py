@@ -67,8 +67,8 @@ async def stream_fills(
     empty. Raises StoreUnavailable.
 
     From just before the wall time at which the bar of the entry of a user closed: what a market that began anew brought
-    before that was another life. Up to `until_wall_s` (Unix seconds, None: all there are). `speed` is the market's: its seconds per
-    wall second.
+    before that was another life. Up to `until_wall_s` (Unix seconds, None: all there are). `speed` is the market's: its
+    seconds per wall second.
     """
     key = {"of_experiment": experiment, "of_run": run, "speed": speed}
     since = await store.read(_wall_entries(key), within_s=WITHIN_S)
