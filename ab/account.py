@@ -7,15 +7,13 @@ no day weighs more than another because of what earlier ones earned, and a user'
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Protocol
 
 from ab.outcomes import BPS, DAY_S, Advice, Allotment, AllotmentOf, Exposed, OutcomeState, Series, UnitDay, day_of
-
-PROGRESS_ROWS = 50_000
 
 # A figure, or why there is none: LATE or MISSING.
 _Known = float | OutcomeState
@@ -65,19 +63,16 @@ def mark_days(exposures: Iterable[Exposed], marking: Marking) -> Iterator[UnitDa
     return mark_series((_series(user_id, symbol, exposed) for (user_id, symbol), exposed in grouped), marking)
 
 
-def mark_series(
-    series: Iterable[Series], marking: Marking, progress: Callable[[int], None] | None = None
-) -> Iterator[UnitDay]:
+def mark_series(series: Iterable[Series], marking: Marking) -> Iterator[UnitDay]:
     """Each user's days from the first exposure to that of `until_s`, which is LATE as it is not over.
 
     `series` come one user after the other, each user's by symbol and then by time; exposures after `until_s` are left
-    out. One user is kept in memory at a time. `progress` is called with the number of exposures so far, every 50,000.
-    A user's capital is split over the symbols allotted, or over those exposed in where these are more. What needs a
-    price that nobody has is MISSING, or LATE while it may yet come, and so are the days that depend on it.
+    out. One user is kept in memory at a time. A user's capital is split over the symbols allotted, or over those
+    exposed in where these are more. What needs a price that nobody has is MISSING, or LATE while it may yet come, and
+    so are the days that depend on it.
     Raises ValueError for exposures out of order and for a price or target that is no finite number, or a price <= 0.
     """
     user: _UserAccount | None = None
-    count = 0
     for one in series:
         advice = _until(one.advice, marking.until_s)
         if advice:
@@ -86,9 +81,6 @@ def mark_series(
                     yield from user.unit_days()
                 user = _UserAccount(one.user_id, marking)
             user.follow(one.symbol, advice)
-        told, count = count // PROGRESS_ROWS, count + len(one.advice)
-        if progress is not None and count // PROGRESS_ROWS > told:
-            progress(count // PROGRESS_ROWS * PROGRESS_ROWS)
     if user is not None:
         yield from user.unit_days()
 

@@ -50,6 +50,11 @@ def begins_anew(state: ExperimentState) -> bool:
     return state.phase is Phase.ROLLED_BACK or is_promoted(state)
 
 
+def begins_run(state: ExperimentState, command: Command, share: float | None) -> bool:
+    """True for a command that begins a new run of an experiment; `share` is the one that it names, None for none."""
+    return command is Command.START or (command is Command.CONFIGURE and share is not None and begins_anew(state))
+
+
 def stage_since_s(state: ExperimentState) -> float | None:
     """The market time (Unix seconds) at which the present stage of this run began; None before the first run."""
     return next((step.since_s for step in state.steps if step.stage == state.stage), None)
@@ -77,6 +82,10 @@ def fold(state: ExperimentState | None, event: Event) -> ExperimentState:
     elif state.phase is Phase.PROMOTED:
         after = replace(after, paused_from=Phase.PROMOTED)
     ends = after.phase in ENDED and state.phase not in ENDED
+    if ends:
+        after = replace(after, ended_at_s=event.at_s)
+    if (after.phase, after.run) != (state.phase, state.run):
+        after = replace(after, phase_since_s=event.at_s, phase_reason=event.reason)
     return _noted(after, event, ends=ends)
 
 
@@ -96,6 +105,8 @@ def _created(event: Event) -> ExperimentState:
         steps=(),
         changed_at_s=event.at_s,
         reason=event.reason,
+        phase_since_s=event.at_s,
+        phase_reason=event.reason,
     )
 
 
@@ -115,7 +126,9 @@ def _started(state: ExperimentState, event: Event) -> ExperimentState:
 
 def _new_run(state: ExperimentState, share: float) -> ExperimentState:
     begun = replace(state, run=state.run + 1, phase=Phase.RUNNING, stage=0, share=share, approved=False, steps=())
-    return replace(begun, missing_accepted_through=None, missing_accepted_reason=None, paused_from=None)
+    return replace(
+        begun, missing_accepted_through=None, missing_accepted_reason=None, paused_from=None, ended_at_s=None
+    )
 
 
 def _resumed(state: ExperimentState, event: Event) -> ExperimentState:

@@ -12,6 +12,8 @@ from ab.outcomes import BPS, OutcomeState, UnitDay
 from ab.results import ArmMoney
 from trading.vocabulary import Arm
 
+# The arms that are compared.
+ARMS = (Arm.RL, Arm.FALLBACK)
 # The market that is traded never closes.
 TRADING_DAYS = 365
 TAIL = 0.05
@@ -50,24 +52,33 @@ Metric = Callable[[Record], float | None]
 def arm_money(arm: Arm, days: Sequence[UnitDay], served: Served) -> ArmMoney:
     """What the users assigned to an arm did, from their days.
 
-    A LATE day counts in `users`, and as far as it is told in drawdown and worst day: a loss of today is one.
+    A LATE day counts in `users`, and as far as it is told in `users_traded`, drawdown and worst day: a loss of today is
+    one.
     """
     known, means = _known(days), _daily_means(days)
     return ArmMoney(
         arm=arm,
         users=len({unit.user_id for unit in days}),
+        users_traded=_users_traded(days),
         user_days=len(known),
         missing=sum(unit.state is OutcomeState.MISSING for unit in days),
         net_bps=_mean(unit.net_bps for unit in known),
-        net_usd=_sum_usd((unit.net_bps, unit.capital_usd) for unit in known),
+        net_usd=_sum(in_usd(unit.net_bps, unit.capital_usd) for unit in known),
         fees_bps=_mean(unit.fees_bps for unit in known),
-        fees_usd=_sum_usd((unit.fees_bps, unit.capital_usd) for unit in known),
+        fees_usd=_sum(in_usd(unit.fees_bps, unit.capital_usd) for unit in known),
         drawdown_bps=_drawdown(means),
         worst_day_bps=_loss(min(means)) if means else None,
         tail_loss_bps=_tail_loss(known),
         turnover=_mean(unit.turnover for unit in known),
         as_served=_share(served.as_assigned, served.exposures),
     )
+
+
+def in_usd(bps: float | None, capital_usd: float | None) -> float | None:
+    """So many basis points of a capital, in USD. None where one of them is not known: but 0 of any capital is 0."""
+    if bps == 0.0:
+        return 0.0
+    return None if bps is None or capital_usd is None else bps * BPS * capital_usd
 
 
 def mean_net_bps(days: Iterable[UnitDay]) -> float | None:
@@ -182,10 +193,8 @@ def _daily_means(days: Iterable[UnitDay]) -> list[float]:
 
 
 def _mean(figures: Iterable[float | None]) -> float | None:
-    # One figure that nobody told makes the mean one that nobody can tell.
-    told = list(figures)
-    known = [figure for figure in told if figure is not None]
-    return statistics.fmean(known) if known and len(known) == len(told) else None
+    known = _all_told(figures)
+    return statistics.fmean(known) if known else None
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -196,7 +205,20 @@ def _loss(net: float) -> float:
     return max(0.0, -net)
 
 
-def _sum_usd(parts: Iterable[tuple[float | None, float | None]]) -> float | None:
-    amounts = [None if bps is None or capital is None else bps * BPS * capital for bps, capital in parts]
-    known = [amount for amount in amounts if amount is not None]
-    return math.fsum(known) if known and len(known) == len(amounts) else None
+def _sum(figures: Iterable[float | None]) -> float | None:
+    known = _all_told(figures)
+    return math.fsum(known) if known else None
+
+
+def _all_told(figures: Iterable[float | None]) -> list[float]:
+    # One figure that nobody told makes the mean and the sum ones that nobody can tell.
+    told = list(figures)
+    known = [figure for figure in told if figure is not None]
+    return known if len(known) == len(told) else []
+
+
+def _users_traded(days: Sequence[UnitDay]) -> int | None:
+    told = [(unit.user_id, unit.turnover) for unit in days if unit.turnover is not None]
+    if not told or any(unit.turnover is None for unit in _known(days)):
+        return None
+    return len({user_id for user_id, turnover in told if turnover > 0.0})

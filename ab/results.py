@@ -11,8 +11,9 @@ from trading.vocabulary import Arm
 class Conclusion(StrEnum):
     """What may be said of the policy's effect now, at the level fixed before the start.
 
-    undecided: further looks may tell; inconclusive: there are none left; cannot_conclude: no result of this test could
-    be significant with so few users or outcomes, and `reason` says which.
+    worse stays for the run, the others are of the latest look. undecided: further looks may tell; inconclusive: there
+    are none left; cannot_conclude: no result of this test could be significant with so few users, days or draws, no
+    look that is left can change it, and `reason` says which.
     """
 
     BETTER = "better"
@@ -21,6 +22,10 @@ class Conclusion(StrEnum):
     UNDECIDED = "undecided"
     INCONCLUSIVE = "inconclusive"
     CANNOT_CONCLUDE = "cannot_conclude"
+
+
+# What has to be known before users meet the policy with whom nobody is compared.
+GOOD_ENOUGH = (Conclusion.BETTER, Conclusion.NOT_WORSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,9 @@ class Look:
     alone: is the difference an accident of who was assigned? `level` is what it had to be at most to be rejected here.
     `p_value_days` and `level_days` are the same of the test over days: is it an accident of these days?
     `smallest_p` is the least that both tests can give with so many users and days. All None when the statistic does
-    not exist. `significant`: by this look both tests had rejected, with the same sign.
+    not exist. `significant`: both tests have rejected, by this look and since the effect last changed its sign, with
+    that sign, and where it is a gain the lower end is above the margin; or the policy was found worse before, and the
+    effect is still a loss.
     """
 
     number: int
@@ -84,13 +91,14 @@ class ArmMoney:
     `net_bps` and `fees_bps` are means a user-day, of allotted capital; `net_usd` and `fees_usd` sums. `drawdown_bps` is
     the deepest fall of the arm's mean cumulative profit, `tail_loss_bps` the mean of the worst twentieth of user-days,
     both >= 0; `worst_day_bps` the loss of the arm's worst day, `turnover` traded value over capital a user-day.
-    `missing` user-days have no price and count in none of these; the day in progress only in drawdown and worst day, as
-    far as it is told. `as_served` is the share of exposures that the assigned arm answered. None: nothing to compute it
-    from.
+    `missing` user-days count in none of these; the day in progress only in drawdown and worst day, as far as it is
+    told. Of `users`, `users_traded` had a day with a turnover; None where the source tells none. `as_served` is the
+    share of exposures that the assigned arm answered. None: nothing to compute it from.
     """
 
     arm: Arm
     users: int
+    users_traded: int | None
     user_days: int
     missing: int
     net_bps: float | None

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from ab.alarms import broken, is_worse, of_this_run, wrong_split
 from ab.commands import CHANGES
+from ab.outcomes import DAY_S
 from ab.plan import Response
 from ab.results import Findings
-from ab.running import DAY_S, running_s
+from ab.running import running_s
 from ab.state import Command, ExperimentState, Phase, is_promoted
 from ab.waiting import Awaited, waits
 
@@ -81,9 +82,11 @@ def _advances(state: ExperimentState, findings: Findings | None, market_s: float
     stage, following = state.plan.stages[state.stage], state.plan.stages[state.stage + 1]
     days = running_s(state, market_s) / DAY_S
     units = 0 if findings is None else findings.units_in_stage
+    # What the stage does not ask for is no reason.
+    of_days = f" of {stage.min_days:,.6g}" if stage.min_days > 0.0 else ""
+    of_units = f", {units:,} user-days an arm of {stage.min_units:,}" if stage.min_units > 0 else ""
     approved = ", approved by an operator" if stage.approval else ""
     return (
-        f"Stage {state.stage + 1} of {len(state.plan.stages)} is done: {days:.2f} market days of "
-        f"{stage.min_days:,.6g}, {units:,} user-days an arm of {stage.min_units:,}{approved}. The share grows from "
-        f"{stage.share:.6g} to {following.share:.6g}."
+        f"Stage {state.stage + 1} of {len(state.plan.stages)} is done: {days:.2f} market days{of_days}{of_units}"
+        f"{approved}. The share grows from {stage.share:.6g} to {following.share:.6g}."
     )

@@ -4,9 +4,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
+from ab.outcomes import DAY_S
 from ab.state import ExperimentState, Phase, Step
-
-DAY_S = 86_400.0
 
 
 def share_in_force(state: ExperimentState) -> float:

@@ -14,11 +14,10 @@ from typing import TypeVar
 
 from ab.account import Marking, mark_days
 from ab.hits import Hits, Marked, Subject, earned, hits_of
-from ab.metrics import Served
+from ab.metrics import ARMS, Served
 from ab.outcomes import Exposed, UnitDay, day_of
 from trading.vocabulary import Arm
 
-ARMS = (Arm.RL, Arm.FALLBACK)
 Key = TypeVar("Key")
 
 

@@ -64,7 +64,10 @@ class ExperimentState:
     first. `approved`: the next stage may begin. `reason` is why the last command was given, in words.
     Days up to `missing_accepted_through` (since 1970-01-01) that are missing hold nothing any more, and
     `missing_accepted_reason` says why; None: nobody accepted any in this run. `paused_from` is the phase to which a
-    resume returns; None while it is not paused, and for running.
+    resume returns; None while it is not paused, and for running. `changed_at_s` is the wall time of the last command,
+    `phase_since_s` of the one that led to this phase of this run and `phase_reason` why that was given: see
+    `phase_began`. `ended_at_s` is when a rollback or a kill ended this run; None before. What older versions wrote has
+    None for the three.
     """
 
     plan: Plan
@@ -82,6 +85,9 @@ class ExperimentState:
     missing_accepted_through: int | None = None
     missing_accepted_reason: str | None = None
     paused_from: Phase | None = None
+    phase_since_s: float | None = None
+    phase_reason: str | None = None
+    ended_at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +117,13 @@ class Event:
 def is_promoted(state: ExperimentState) -> bool:
     """True from a promotion on, also while it is paused: nothing is compared any more, and no stage is to come."""
     return Phase.PROMOTED in (state.phase, state.paused_from)
+
+
+def phase_began(state: ExperimentState) -> tuple[float, str | None]:
+    """Since which wall time (Unix seconds) a run is in its phase, and why, None without a reason.
+
+    Of a state that an older version wrote it is what the last command says.
+    """
+    if state.phase_since_s is None:
+        return state.changed_at_s, state.reason
+    return state.phase_since_s, state.phase_reason

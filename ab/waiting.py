@@ -8,13 +8,12 @@ from enum import StrEnum
 from ab.alarms import broken, is_worse, of_this_run, untold, wrong_split
 from ab.assignment import LARGEST_COMPARED_SHARE
 from ab.commands import stage_since_s
+from ab.outcomes import DAY_S
 from ab.plan import Stage
-from ab.results import Conclusion, Findings, Primary
-from ab.running import DAY_S, running_s
+from ab.results import GOOD_ENOUGH, Conclusion, Findings, Primary
+from ab.running import running_s
 from ab.state import ExperimentState, Phase, is_promoted
 
-# What has to be known before users meet the policy with whom nobody is compared.
-GOOD_ENOUGH = (Conclusion.BETTER, Conclusion.NOT_WORSE)
 _MISSING_OR_LATE = (
     "Outcomes that are due are missing or late: late ones may come, missing ones an operator has to accept as missing."
 )

@@ -4,7 +4,7 @@ import re
 from datetime import date, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StringConstraints
 from typing_extensions import TypedDict
 
 from ab.defaults import ANALYSIS, GUARDRAILS
@@ -25,7 +25,10 @@ _EPOCH = date(1970, 1, 1)
 Day = Annotated[date, Field(strict=False), BeforeValidator(_iso_day_only)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Reason = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# Blanks around it are no part of it, and without them it says something.
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
 Version = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
@@ -93,7 +96,7 @@ class AcceptMissingRequest(WireRequest):
 
     version: Version
     through: Day
-    reason: Reason = Field(min_length=1)
+    reason: Reason
 
 
 class ConfigureRequest(WireRequest):
@@ -121,7 +124,11 @@ class EnvironmentView(TypedDict):
 
 
 class AbTestStatus(TypedDict):
-    """The default experiment. `in_force` False: another one assigns the users."""
+    """The default experiment. `in_force` False: another one assigns the users.
+
+    `changed_at` and `reason` are of the last command, `phase_since` and `phase_reason` of the one that led to this
+    phase.
+    """
 
     key: str
     enabled: bool
@@ -131,6 +138,8 @@ class AbTestStatus(TypedDict):
     version: int
     run: int
     in_force: bool
+    phase_since: str
+    phase_reason: str | None
     changed_at: str
     reason: str | None
     environment: EnvironmentView

@@ -62,10 +62,11 @@ def due(agents: Iterable[Agent], close: Close) -> list[AgentBar]:
     ]
 
 
-def decision_id(secret: bytes, bar: AgentBar) -> str:
+def decision_id(secret: bytes, bar: AgentBar, *, life_s: float) -> str:
     """The id of the decision on a bar: 32 hexadecimal digits, the same from every worker, and nobody's to guess.
 
-    `secret` is the store's: without it the order ids of others could be made up.
+    `secret` is the store's: without it the order ids of others could be made up. `life_s` is the wall time (Unix
+    seconds) at which the market's clock would have shown 0: one that began anew has every bar once more.
     """
-    name = json.dumps(["agent_bar", bar.user_id, bar.symbol, bar.bar_close_s]).encode()
+    name = json.dumps(["agent_bar", bar.user_id, bar.symbol, bar.bar_close_s, life_s]).encode()
     return hmac.new(secret, name, hashlib.sha256).hexdigest()[:32]

@@ -10,7 +10,7 @@ from trading.ledger import EXACT, Position, unrealized
 from trading.limits import Account, judge_order
 from trading.orders import ZERO, LotRules, MadeUnder, Order, OrderRequest, OrderState, Side, client_order_id, new_order
 from trading.sizing import Sized, Sizing, capital_of_symbol, size
-from trading.vocabulary import Action, Arm, BlockReason, Decision, Halt
+from trading.vocabulary import Action, Arm, AssignmentReason, BlockReason, Decision, Halt
 
 MINUTE_S = 60.0
 BPS = Decimal(10_000)
@@ -121,7 +121,7 @@ def _order(
         deadline=deadline,
         venue=venue,
         market_s=None if decision.market is None else decision.market.now_s,
-        made_under=MadeUnder(experiment=assignment.experiment, version=assignment.version),
+        made_under=MadeUnder(experiment=assignment.experiment, run=assignment.run, version=assignment.version),
     )
 
 
@@ -149,11 +149,17 @@ def _judge(
         # What is held is not what the decision was made from: an order would go the other way, unjudged.
         return (BlockReason.STALE_STATE,)
     reasons = judge_order(sized, _account(facts, symbol, terms, price_of), _limits(decision, agent), facts.halt)
-    if facts.experiment_stopped and decision.served_arm is Arm.RL and not sized.reduces:
+    if _policy_stopped(decision, facts) and not sized.reduces:
         reasons = (BlockReason.EXPERIMENT_STOPPED, *reasons)
     if not reasons and facts.venue_limited:
         reasons = (BlockReason.VENUE_RATE_LIMIT,)
     return reasons or sized
+
+
+def _policy_stopped(decision: Decision, facts: Facts) -> bool:
+    # A pause leaves the policy with what it holds: to keep it, or to close it, never to add to it.
+    paused = decision.assignment.reason is AssignmentReason.PAUSED
+    return decision.served_arm is Arm.RL and (paused or facts.experiment_stopped)
 
 
 def _account(facts: Facts, symbol: str, terms: Terms, price_of: Callable[[str], Decimal | None]) -> Account:

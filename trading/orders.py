@@ -111,9 +111,10 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeUnder:
-    """The experiment under which an order was decided, and the version of its log that was known then."""
+    """The experiment under which an order was decided, its run, and the version of its log that was known then."""
 
     experiment: str
+    run: int
     version: int
 
 

@@ -217,4 +217,5 @@ class Acting:
         return left_s(bar.bar_close_s, market.timeframe_s, market_now_s=market.now_s(), speed=market.speed)
 
     def _ids(self, bars: Sequence[AgentBar]) -> dict[AgentBar, str]:
-        return {bar: decision_id(self._scene.secret, bar) for bar in bars}
+        life_s = self._scene.market.wall_time_s(0.0)
+        return {bar: decision_id(self._scene.secret, bar, life_s=life_s) for bar in bars}

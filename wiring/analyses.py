@@ -98,7 +98,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         for place in range(0, len(evidence.fresh), CHUNK):
             store.write(save_outcomes(evidence.fresh[place : place + CHUNK]))
     state = evidence.question.state
+    _tell("The outcomes are kept, and judged ...")
     findings = find(evidence)
+    _tell("They are judged.")
     evaluated = Evaluated(version=state.version, run=state.run, seconds=time.process_time(), findings=findings)
     print(evaluated_text(evaluated))
     return 0
@@ -204,7 +206,9 @@ def _gather(
     # The time comes first: what is known of an experiment is never from after it.
     at_s = market.now_s()
     question = Question(state=find_experiment(store, key), at_s=at_s, latency_p99_ms=latency_p99_ms)
-    return gather(store, market, terms_of(settings), question, wall_s=time.time(), progress=_tell)
+    evidence = gather(store, market, terms_of(settings), question, wall_s=time.time(), progress=_tell_read)
+    _tell("All days are marked.")
+    return evidence
 
 
 def _last_latency_ms(store: OpenStore, state: ExperimentState) -> float | None:
@@ -216,8 +220,13 @@ def _last_latency_ms(store: OpenStore, state: ExperimentState) -> float | None:
     return next((reading.value for reading in last.findings.guards if reading.guard is Guard.LATENCY), None)
 
 
-def _tell(exposures: int) -> None:
-    print(f"{exposures:,} exposures ...", file=sys.stderr)
+def _tell_read(rows: int) -> None:
+    _tell(f"{rows:,} exposures or fills are read ...")
+
+
+def _tell(words: str) -> None:
+    # What says nothing for long is taken to hang, and ended.
+    print(words, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -8,21 +8,20 @@ from statistics import fmean
 from ab.assignment import LARGEST_COMPARED_SHARE, salt_in_run
 from ab.commands import stage_since_s
 from ab.guardrails import read_guardrails
-from ab.metrics import arm_money
-from ab.outcomes import BPS, DAY_S, OutcomeRow, OutcomeState, UnitDay, all_known, day_of, outcome_rows
+from ab.metrics import ARMS, arm_money, in_usd
+from ab.outcomes import DAY_S, OutcomeRow, OutcomeState, UnitDay, all_known, day_of, outcome_rows
 from ab.report.values import MoneyDay
-from ab.results import ArmMoney, Conclusion, Findings, Primary
+from ab.results import GOOD_ENOUGH, ArmMoney, Conclusion, Findings, Primary
 from ab.running import counting
-from ab.state import ExperimentState, Phase
+from ab.state import ExperimentState, Phase, is_promoted
+from ab.statistics.missing import missing_shares
 from ab.statistics.primary import judge
 from ab.statistics.sample_ratio import sample_ratio
-from ab.statistics.units import LookTime, Units, look_times, units_from
+from ab.statistics.units import ROUNDING_S, LookTime, Units, look_times, units_from
 from ab.statistics.verdict import conclude
-from ab.waiting import GOOD_ENOUGH
 from adapters.store.exposures import FirstExposure
 from trading.vocabulary import Arm
 from wiring.evidence import Evidence, began_s, date_of
-from wiring.exposed import ARMS
 
 _ENDED = (Phase.ROLLED_BACK, Phase.KILLED, Phase.PROMOTED)
 # Where the rule answered more often than the policy, what the arms earned says little of the policy.
@@ -35,7 +34,7 @@ def find(evidence: Evidence) -> Findings:
     rows, money = counted_rows(evidence), _money(evidence)
     return Findings(
         at_s=evidence.question.at_s,
-        primary=_as_far_as_served(_primary(state, rows, evidence.question.at_s), money),
+        primary=_as_far_as_served(_as_far_as_told(_primary(state, rows, evidence.question.at_s), rows, state), money),
         ratio=sample_ratio((_propensity_of_policy(one), one.arm is Arm.RL) for one in evidence.arrivals),
         money=money,
         guards=read_guardrails(state.plan.guardrails, _guarded(evidence), evidence.operations),
@@ -57,7 +56,7 @@ def compared_until_s(state: ExperimentState) -> float:
     Infinite while it goes on.
     """
     beyond = (step.since_s for step in state.steps if step.share > LARGEST_COMPARED_SHARE)
-    ended = state.steps[-1].since_s if state.phase in _ENDED and state.steps else float("inf")
+    ended = state.steps[-1].since_s if (state.phase in _ENDED or is_promoted(state)) and state.steps else float("inf")
     return min(next(beyond, float("inf")), ended)
 
 
@@ -111,8 +110,9 @@ def _path(days: Sequence[UnitDay], every: Iterable[int]) -> list[tuple[float | N
     for day in every:
         units = known.get(day, [])
         mean_bps += fmean(unit.net_bps or 0.0 for unit in units) if units else 0.0
-        sum_usd += sum(BPS * (unit.net_bps or 0.0) * (unit.capital_usd or 0.0) for unit in units)
-        told = told and all(unit.capital_usd is not None for unit in units)
+        amounts = [in_usd(unit.net_bps, unit.capital_usd) for unit in units]
+        sum_usd += sum(amount or 0.0 for amount in amounts)
+        told = told and None not in amounts
         path.append((mean_bps if units else None, sum_usd if units and told else None))
     return path
 
@@ -139,6 +139,26 @@ def _primary(state: ExperimentState, rows: Sequence[OutcomeRow], at_s: float) ->
         return judge(units, analysis, looks, seed=seed_of(state))
     conclusion, reason = conclude((), analysis)
     return Primary(looks=(), planned_looks=analysis.looks, conclusion=conclusion, reason=reason)
+
+
+def _as_far_as_told(primary: Primary, rows: Sequence[OutcomeRow], state: ExperimentState) -> Primary:
+    since_s = began_s(state)
+    if primary.conclusion not in GOOD_ENOUGH or since_s is None:
+        return primary
+    # Also those that were accepted as missing: accepting them makes nothing known.
+    until_s = primary.looks[-1].at_s + ROUNDING_S
+    looked_at = (row for row in rows if day_of(since_s) <= row.day < day_of(until_s))
+    shares = missing_shares(looked_at, seed=f"{seed_of(state)} missing")
+    if shares is not None and not shares.differs:
+        return primary
+    told = "One of the arms has no user-day"
+    if shares is not None:
+        told = (
+            f"Of a user's days a share of {shares.policy:.2g} is missing with the policy and of {shares.rule:.2g} with "
+            f"the rule (p {shares.p_value:.2g})"
+        )
+    why = f"{told}: what is known may be the better days of one arm, and nothing good is said. {primary.reason}"
+    return replace(primary, conclusion=Conclusion.UNDECIDED, reason=why)
 
 
 def _as_far_as_served(primary: Primary, money: Mapping[Arm, ArmMoney]) -> Primary:

@@ -57,12 +57,14 @@ def evaluated_from(text: str) -> Evaluated:
 
 
 def kept_evaluation(text: str | None) -> Evaluated | None:
-    """The evaluation that the store keeps; None for none, and for one whose looks were not tested over days.
+    """The evaluation that the store keeps; None for none, and for one that says less than is said now.
 
-    That one would be taken for more than was known: another is made in its place. Raises StoreRefused like
-    `evaluated_from`.
+    Looks that were not tested over days would be taken for more than was known, and money that does not say how many
+    users traded cannot be read: another is made in its place. Raises StoreRefused like `evaluated_from`.
     """
     if text is None or ('"looks":[{' in text and '"p_value_days":' not in text):
+        return None
+    if '"user_days":' in text and '"users_traded":' not in text:
         return None
     return evaluated_from(text)
 

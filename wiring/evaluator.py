@@ -1,7 +1,6 @@
 """The evaluator: judges the experiment in force again and again, one worker for all, and does what follows from it."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from adapters.store.experiment_counts import Newest, newest
 from adapters.store.leases import hold, release
 from schemas.words import iso_time
 from trading.boot import Clock
-from trading.errors import AnalysisFailed, RequestError, StoreRefused, StoreUnavailable, TooManyWait
+from trading.errors import AnalysisFailed, StoreRefused, StoreUnavailable, TooManyWait
 from trading.ports import Market
+from wiring.engine_commands import Due, InForce, give
 from wiring.evaluated import Evaluated, Failing, choice_of, evaluated_from, kept_evaluation
 from wiring.unjudged import Unjudged
 
@@ -28,9 +28,6 @@ LEASE_S = 15.0
 EVALUATION_S = 60.0
 # So often who waits for one renews the lease, and looks whether it is too long.
 LOOK_S = LEASE_S / 3
-MOST_WORDS = 500
-
-log = logging.getLogger("rl_service.experiments")
 
 
 class Judge(Protocol):
@@ -45,16 +42,6 @@ class TellingJudge(Protocol):
 
     async def run(self, *arguments: str, heard: Callable[[], None]) -> bytes:
         """What a command prints; `heard` is called whenever it gets on. Raises AnalysisFailed."""
-
-
-class InForce(Protocol):
-    """The experiments as this worker knows them, brought up to date: see wiring.experiments.Experiments."""
-
-    async def look(self) -> ExperimentState | None:
-        """The experiment in force, as it is now; None for none. Raises StoreUnavailable."""
-
-    async def act(self, state: ExperimentState, command: Command, *, reason: str) -> None:
-        """Do what the engine says. Raises StaleVersion, IllegalChange, StoreUnavailable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +105,14 @@ class Evaluator:
         if state is None or not state.steps:
             return
         await self._recall(state)
-        last_s = None if self._last is None else self._last.findings.at_s
-        why = clock_set_back(state, last_s, self._around.market.now_s())
-        if why is not None:
-            await self._give(state, Command.ROLLBACK, why)
+        if self._set_back(state) is not None:
+            await give(self._around.experiments, state, self._set_back)
             return
         seen = await self._look(state)
         if seen != self._seen:
             await self._evaluate(state, seen)
             state = await self._around.experiments.look() or state
-        await self._act(state)
+        await give(self._around.experiments, state, self._found)
 
     async def _recall(self, state: ExperimentState) -> None:
         run = state.plan.key, state.run
@@ -189,32 +174,31 @@ class Evaluator:
         if why is None:
             return
         state = await self._around.experiments.look()
-        if state is None or (state.plan.key, state.run) != self._run or not adds_policy_users(state):
+        if state is None or (state.plan.key, state.run) != self._run:
             return
-        if await self._give(state, Command.PAUSE, why):
-            await self._unjudged.paused(state)
+        pause = Due(Command.PAUSE, why)
+        given = await give(self._around.experiments, state, lambda now: pause if adds_policy_users(now) else None)
+        if given is not None:
+            await self._unjudged.paused(given)
 
-    async def _act(self, state: ExperimentState) -> None:
+    def _set_back(self, state: ExperimentState) -> Due | None:
+        last_s = None if self._last is None else self._last.findings.at_s
+        why = clock_set_back(state, last_s, self._around.market.now_s())
+        # Its days end where its record does, or what was known of them would be left out.
+        return None if why is None else Due(Command.ROLLBACK, why, last_s)
+
+    def _found(self, state: ExperimentState) -> Due | None:
         last = self._last
         if last is None or (state.plan.key, last.run) != self._run or last.run != state.run:
             last = None
         verdict = evaluate(state, None if last is None else last.findings, self._around.market.now_s())
         if verdict.command is None:
-            return
+            return None
         # What was found of another version may speak against this run, but says nothing of this version's stage.
         current = last is not None and last.version == state.version and self._grows
         if verdict.command is Command.ADVANCE and not current:
-            return
-        await self._give(state, verdict.command, " ".join(verdict.reasons))
-
-    async def _give(self, state: ExperimentState, command: Command, reason: str) -> bool:
-        try:
-            await self._around.experiments.act(state, command, reason=reason[:MOST_WORDS])
-        except RequestError as error:
-            log.info("%s was changed meanwhile: %s", state.plan.key, error)
-            return False
-        log.warning("%s: %s. %s", state.plan.key, command, reason)
-        return True
+            return None
+        return Due(verdict.command, " ".join(verdict.reasons))
 
     async def _holds(self) -> bool:
         epoch = await self._around.store.write(hold(LEASE, self._owner, self._now, for_s=self._lease_s))

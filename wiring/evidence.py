@@ -7,7 +7,7 @@ from functools import cache
 from typing import TypeAlias
 
 from ab.guardrails import Operations
-from ab.metrics import Served
+from ab.metrics import ARMS, Served
 from ab.outcomes import DAY_S, Entry, OutcomeState, UnitDay
 from ab.plan import OutcomeSource
 from ab.state import ExperimentState, Phase
@@ -20,7 +20,7 @@ from trading.ports import Market
 from trading.vocabulary import Arm
 from wiring.allotments import allotment_at_entry
 from wiring.closes import closes_since
-from wiring.exposed import ARMS, Counted
+from wiring.exposed import Counted
 from wiring.stores import OpenStore
 from wiring.unit_days import Recorded, Terms, marked_days, unit_days
 
@@ -78,8 +78,8 @@ def gather(
 ) -> Evidence:
     """Everything of the present run; `wall_s` is the wall time of it (Unix seconds).
 
-    `progress` is told the number of exposures so far, now and then. Raises StoreRefused, ValueError for a number in the
-    store that is not finite.
+    `progress` is told with every page how many exposures are read, or fills; each reading counts anew.
+    Raises StoreRefused, ValueError for a number in the store that is not finite.
     """
     state, until_s = question.state, _until_s(question)
     key, run, since_s = state.plan.key, state.run, began_s(state) or until_s
@@ -93,13 +93,13 @@ def gather(
         experiment=key,
         run=run,
         entries=counted.entries,
-        exposed=counted.exposed(_pages(store, key, run)),
+        exposed=counted.exposed(_pages(store, key, run, progress)),
         allotment_of=lambda user_id: allotment_at_entry(allotments.get(user_id), symbols),
         prices=closes_since(market, store, since_s, at_s=question.at_s),
         terms=terms,
         until_s=until_s,
         speed=market.speed,
-        ended_wall_s=state.changed_at_s if _over(state) else None,
+        ended_wall_s=_ended_wall_s(state),
     )
     return _found(recorded, market, question, counted, wall_s=wall_s, progress=progress)
 
@@ -127,12 +127,12 @@ def _found(
     outcomes = recorded.store.read(read_outcomes(recorded.experiment, recorded.run))
     saved = {(one.user_id, one.day): one for one in outcomes}
     source = state.plan.analysis.source
-    marked = list(_within(marked_days(recorded, progress), since_s))
+    marked = list(_within(marked_days(recorded), since_s))
     if source is OutcomeSource.AS_IF:
         marked = [_once_known(unit, saved) for unit in marked]
-    found = unit_days(source, recorded, marked)
+    found = unit_days(source, recorded, marked, progress)
     days = [_once_known(unit, saved) for unit in _within(found, since_s)]
-    again = _within(_again(recorded, counted), since_s)
+    again = _within(_again(recorded, counted, progress), since_s)
     failed_share, since_wall_s = counted.failed_share(), market.wall_time_s(since_s)
     return Evidence(
         question=question,
@@ -147,16 +147,21 @@ def _found(
     )
 
 
-def _pages(store: OpenStore, experiment: str, run: int) -> Iterator[Sequence[Mark]]:
-    return store.stream(lambda opened: stream_marks(opened, experiment, run))
+def _pages(store: OpenStore, experiment: str, run: int, progress: Callable[[int], None]) -> Iterator[Sequence[Mark]]:
+    read = 0
+    for page in store.stream(lambda opened: stream_marks(opened, experiment, run)):
+        # Of whomever they are: a page that holds nobody who is marked was read as well.
+        read += len(page)
+        progress(read)
+        yield page
 
 
-def _again(recorded: Recorded, counted: Counted) -> Iterator[UnitDay]:
+def _again(recorded: Recorded, counted: Counted, progress: Callable[[int], None]) -> Iterator[UnitDay]:
     # A user of the control whom the policy serves later: one account begins at the entry, another one there.
     if not counted.twice:
         return iter(())
-    pages = _pages(recorded.store, recorded.experiment, recorded.run)
-    return marked_days(replace(recorded, exposed=counted.exposed_again(pages)), lambda _: None)
+    pages = _pages(recorded.store, recorded.experiment, recorded.run, progress)
+    return marked_days(replace(recorded, exposed=counted.exposed_again(pages)))
 
 
 def _within(days: Iterator[UnitDay], since_s: float) -> Iterator[UnitDay]:
@@ -167,6 +172,13 @@ def _within(days: Iterator[UnitDay], since_s: float) -> Iterator[UnitDay]:
 def _until_s(question: Question) -> float:
     state = question.state
     return min(question.at_s, state.steps[-1].since_s) if _over(state) and state.steps else question.at_s
+
+
+def _ended_wall_s(state: ExperimentState) -> float | None:
+    if not _over(state):
+        return None
+    # An older version did not note it: the last command came no sooner.
+    return state.changed_at_s if state.ended_at_s is None else state.ended_at_s
 
 
 def _over(state: ExperimentState) -> bool:

@@ -1,10 +1,11 @@
 """What a command makes of an experiment in the store: its next event, decided and stamped in one transaction."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from ab.commands import CHANGES, fold
+from ab.commands import CHANGES, begins_run, fold
 from ab.requests import CommandRequest, decide
 from ab.state import Command, Event, ExperimentState, Phase, is_promoted
 from adapters.store.engine import Work
@@ -42,7 +43,8 @@ def changing(
 ) -> Work[ExperimentChange | None]:
     """Write: what is `wanted` of an experiment as it is at that moment, at the times of both clocks (Unix seconds).
 
-    None when nothing is. Within a log neither time goes back. Raises as ab.requests.decide, IllegalChange.
+    None when nothing is. Within a log no wall time goes back, and within a run no market time. Raises as
+    ab.requests.decide, IllegalChange.
     """
 
     def change(standing: Standing) -> ExperimentChange | None:
@@ -50,7 +52,7 @@ def changing(
         asked = wanted(state)
         if asked is None:
             return None
-        event = decide(state, _stamped(asked, standing.latest, Times(at_s=wall_s(), market_s=market_s())))
+        event = decide(state, _stamped(asked, state, standing.latest, Times(at_s=wall_s(), market_s=market_s())))
         if state is None and standing.experiments >= MOST_EXPERIMENTS:
             raise IllegalChange(TOO_MANY_EXPERIMENTS)
         begins, in_force = event.command in _BEGINS, standing.in_force
@@ -79,7 +81,7 @@ def _displaced(standing: Standing, by: Event) -> ExperimentChange | None:
         return None
     asked = partial(CommandRequest, command=Command.ROLLBACK, by=by.by, reason=f"{by.experiment} took its place")
     now = Times(at_s=by.at_s, market_s=by.market_s)
-    event = decide(state, _stamped(asked, standing.latest_in_force, now))
+    event = decide(state, _stamped(asked, state, standing.latest_in_force, now))
     return ExperimentChange(event=_logged(event), document=state_text(fold(state, event)), in_force=False)
 
 
@@ -90,10 +92,14 @@ def _read(text: str) -> ExperimentState:
         raise IllegalChange(UNREADABLE) from error
 
 
-def _stamped(asked: Asked, latest: Times | None, now: Times) -> CommandRequest:
-    # Clocks are put back, and another worker's may be behind: a log whose times went back would add up to nothing.
+def _stamped(asked: Asked, state: ExperimentState | None, latest: Times | None, now: Times) -> CommandRequest:
+    # Clocks are put back, and another worker's may be behind: a run whose times went back would add up to nothing.
     last = latest or now
-    return asked(at_s=max(last.at_s, now.at_s), market_s=max(last.market_s, now.market_s))
+    request = asked(at_s=max(last.at_s, now.at_s), market_s=max(last.market_s, now.market_s))
+    if state is None or not begins_run(state, request.command, request.share):
+        return request
+    # The market may have begun anew since the last run: a new one is of the market that there is.
+    return replace(request, market_s=now.market_s)
 
 
 def _check_free(key: str, standing: Standing) -> None:

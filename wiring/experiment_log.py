@@ -15,7 +15,14 @@ Kept = TypeVar("Kept", Event, ExperimentState)
 # What the texts of before these fields do not have, and stands for.
 _LATER: Mapping[type[Event] | type[ExperimentState], Mapping[str, object]] = {
     Event: {"through": None},
-    ExperimentState: {"missing_accepted_through": None, "missing_accepted_reason": None, "paused_from": None},
+    ExperimentState: {
+        "missing_accepted_through": None,
+        "missing_accepted_reason": None,
+        "paused_from": None,
+        "phase_since_s": None,
+        "phase_reason": None,
+        "ended_at_s": None,
+    },
 }
 
 

@@ -7,7 +7,7 @@ from ab.assignment import stage_of
 from ab.plan import Plan
 from ab.plan_warnings import plan_warnings
 from ab.results import Findings
-from ab.state import Event, ExperimentState, Phase
+from ab.state import Event, ExperimentState, Phase, phase_began
 from ab.waiting import waits
 from schemas.agents import WarningView
 from schemas.experiments import AbTestStatus, EnvironmentView, spell_day
@@ -20,6 +20,7 @@ def show_experiment(
     state: ExperimentState, findings: Findings | None, *, in_force: bool, market_s: float
 ) -> Mapping[str, object]:
     """An experiment as it is, what it waits for, and what it is to do."""
+    since_s, reason = phase_began(state)
     return {
         "key": state.plan.key,
         "version": state.version,
@@ -32,6 +33,8 @@ def show_experiment(
         "share": state.share,
         "approved": state.approved,
         "waiting_for": [asdict(wait) for wait in waits(state, findings, market_s)],
+        "phase_since": iso_time(since_s),
+        "phase_reason": reason,
         "changed_at": iso_time(state.changed_at_s),
         "reason": state.reason,
         "steps": [
@@ -62,6 +65,7 @@ def show_warnings(plan: Plan) -> list[WarningView]:
 
 def show_status(state: ExperimentState, settings: Settings, *, in_force: bool) -> AbTestStatus:
     """The default experiment in its short form."""
+    since_s, reason = phase_began(state)
     return {
         "key": state.plan.key,
         "enabled": state.enabled,
@@ -71,6 +75,8 @@ def show_status(state: ExperimentState, settings: Settings, *, in_force: bool) -
         "version": state.version,
         "run": state.run,
         "in_force": in_force,
+        "phase_since": iso_time(since_s),
+        "phase_reason": reason,
         "changed_at": iso_time(state.changed_at_s),
         "reason": state.reason,
         "environment": show_environment(state, settings),

@@ -37,6 +37,8 @@ from wiring.split_in_force import DEFAULT_EXPERIMENT, SplitInForce
 DEFAULT_SALT = "rl-vs-rule-13"
 OPERATOR, ENGINE, ENVIRONMENT = "operator", "engine", "environment"
 NO_EXPERIMENT = "no experiment was there yet"
+# What the engine does against a run, whatever its share, overrides and approvals.
+_STOPS = frozenset({Command.PAUSE, Command.ROLLBACK, Command.KILL})
 
 
 class Experiments:
@@ -110,7 +112,8 @@ class Experiments:
         """Set the default experiment on or off, or its share. Raises as `command`, InvalidField."""
         enabled, share = params["enabled"], params["rl_traffic_percentage"]
         asked = partial(CommandRequest, command=Command.CONFIGURE, by=OPERATOR, reason=params["reason"])
-        state, in_force = await self._change(DEFAULT_EXPERIMENT, partial(asked, enabled=enabled, share=share))
+        said = partial(asked, enabled=enabled, share=share)
+        state, in_force = await self._change(DEFAULT_EXPERIMENT, lambda _: said)
         return show_status(state, self._settings, in_force=in_force)
 
     async def look(self) -> ExperimentState | None:
@@ -119,10 +122,29 @@ class Experiments:
         self._split.apply()
         return self._split.state
 
-    async def act(self, state: ExperimentState, command: Command, *, reason: str) -> None:
-        """What the engine does, on the experiment as it saw it. Raises as `command`."""
-        asked = partial(CommandRequest, command=command, by=ENGINE, reason=reason, based_on=state.version)
-        await self._change(state.plan.key, asked)
+    async def act(
+        self, state: ExperimentState, command: Command, *, reason: str, least_market_s: float | None = None
+    ) -> None:
+        """What the engine does, on the experiment as it saw it; no earlier than at a market time. Raises as `command`.
+
+        What stops it is as right on every later version of the same run in the same phase: nobody's commands delay it.
+        """
+
+        def asked(*, at_s: float, market_s: float, based_on: int) -> CommandRequest:
+            return CommandRequest(
+                command=command,
+                by=ENGINE,
+                reason=reason,
+                at_s=at_s,
+                market_s=market_s if least_market_s is None else max(market_s, least_market_s),
+                based_on=based_on,
+            )
+
+        def wanted(now: ExperimentState | None) -> Asked:
+            same = now is not None and command in _STOPS and _standing(now) == _standing(state)
+            return partial(asked, based_on=now.version if now is not None and same else state.version)
+
+        await self._change(state.plan.key, wanted)
 
     async def status(self) -> AbTestStatus:
         """The default experiment in its short form, and where the environment says otherwise. Raises as `state`."""
@@ -194,12 +216,12 @@ class Experiments:
         return show_experiment(state, self._findings_of(state), in_force=in_force, market_s=self._market_s())
 
     async def _give(self, key: str, asked: Asked) -> Mapping[str, object]:
-        state, in_force = await self._change(key, asked)
+        state, in_force = await self._change(key, lambda _: asked)
         return self._show(state, in_force=in_force)
 
-    async def _change(self, key: str, asked: Asked) -> tuple[ExperimentState, bool]:
+    async def _change(self, key: str, wanted: Wanted) -> tuple[ExperimentState, bool]:
         # What was written, whatever is known of it here by then.
-        changed = await self._write(key, lambda _: asked)
+        changed = await self._write(key, wanted)
         assert changed is not None  # noqa: S101 - a request becomes an event or raises
         await self._look()
         return state_from(changed.document), changed.in_force
@@ -216,6 +238,11 @@ class Experiments:
 
 def _by_operator(command: Command, said: VersionedRequest | AcceptMissingRequest) -> partial[CommandRequest]:
     return partial(CommandRequest, command=command, by=OPERATOR, reason=said.reason, based_on=said.version)
+
+
+def _standing(state: ExperimentState) -> tuple[int, Phase, Phase | None]:
+    # What ab.rollout.evaluate looks at to stop it.
+    return state.run, state.phase, state.paused_from
 
 
 def _never_begun(state: ExperimentState | None) -> bool:

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from ab.metrics import Served
+from ab.metrics import ARMS, Served
 from ab.outcomes import Entry, Series
 from adapters.store.exposure_marks import Mark
 from adapters.store.exposures import FirstExposure
 from trading.vocabulary import Arm, AssignmentReason, FailureReason
 
-ARMS = (Arm.RL, Arm.FALLBACK)
 _FAILURES = frozenset(reason.value for reason in FailureReason)
 # The rule answers then because nobody is to meet the policy: that says nothing of how an arm was served.
 _NOT_RUNNING = frozenset(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from ab.account import Marking
 from ab.hits import Subject, reliability
 from ab.metrics import METRICS, LatencyBucket, Record
+from ab.outcomes import DAY_S
 from ab.standings import Answered, Comparison, Run, Standing, compare
 from adapters.store.model_exposures import AnsweredRun, ModelExposure, answered_runs, stream_model_exposures
 from rl_models.calibration import DEFAULT_HORIZON_BARS
@@ -21,8 +22,6 @@ from wiring.latencies import Latencies, latencies_of_arm
 from wiring.models import find_models, select_model
 from wiring.stores import OpenStore, find_store, read_active_model
 from wiring.unit_days import Terms
-
-DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

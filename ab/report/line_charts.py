@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+from ab.outcomes import DAY_S
 from ab.report.axes import Plot, Tick, apart, decimals, drawing, frame, label, line, padded, round_ticks
 from ab.report.markup import Markup, join, tag
 from ab.report.values import MoneyDay
@@ -10,7 +11,6 @@ from ab.report.wording import ARMS, NOT_KNOWN, day_of, dollars, finite, moment, 
 from ab.state import Step
 from trading.vocabulary import Arm
 
-_DAY_S = 86_400.0
 # Labels at the ends of two lines keep so much distance, in units of the drawing, or nobody could read either.
 _LABEL_GAP = 40.0
 
@@ -94,19 +94,19 @@ def _bps(value: float | None) -> str:
 
 def share_chart(steps: Sequence[Step], until_s: float) -> Markup:
     """The share of users who met the policy, as steps (at least one) over market time up to `until_s`."""
-    since, until = steps[0].since_s / _DAY_S, max(until_s, steps[-1].since_s) / _DAY_S
+    since, until = steps[0].since_s / DAY_S, max(until_s, steps[-1].since_s) / DAY_S
     plot = Plot.over((since, until), (0.0, max(step.share for step in steps) * 1.15 or 1.0), right=72)
-    ends = [step.since_s / _DAY_S for step in steps[1:]] + [until]
+    ends = [step.since_s / DAY_S for step in steps[1:]] + [until]
     points = [
         f"{plot.x.at(day):.1f},{plot.y.at(step.share):.1f}"
         for step, end in zip(steps, ends, strict=True)
-        for day in (step.since_s / _DAY_S, end)
+        for day in (step.since_s / DAY_S, end)
     ]
     marks = [
         tag(
             "circle",
             tag("title", _step_words(step)),
-            cx=plot.x.at(step.since_s / _DAY_S),
+            cx=plot.x.at(step.since_s / DAY_S),
             cy=plot.y.at(step.share),
             r=3.5,
         )
@@ -131,8 +131,8 @@ def share_chart(steps: Sequence[Step], until_s: float) -> Markup:
 def _time_ticks(since: float, until: float) -> list[Tick]:
     days = [value for value in round_ticks(since, max(until, since + 0.1), most=5) if value <= until]
     if all(value == round(value) for value in days):
-        return [(value, short_day(day_of(value * _DAY_S))) for value in days]
-    return [(value, moment(value * _DAY_S)[-5:]) for value in days]
+        return [(value, short_day(day_of(value * DAY_S))) for value in days]
+    return [(value, moment(value * DAY_S)[-5:]) for value in days]
 
 
 def _step_words(step: Step) -> str:

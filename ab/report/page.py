@@ -18,7 +18,7 @@ from ab.report.tables import (
 )
 from ab.report.values import Report
 from ab.report.verdict import verdict
-from ab.report.wording import moment
+from ab.report.wording import ACCOUNTS, moment
 
 # The page loads and runs nothing, and should a text get past the escaping it still could not.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -92,13 +92,14 @@ def _effect(report: Report) -> Markup:
 
 
 def _money(report: Report) -> Markup:
+    source = report.state.plan.analysis.source
     caption = (
-        "Mean over the users of each arm as assigned; a gap is a day that is not known. Dollars grow with the number "
-        "of users of an arm: compare basis points (bps)."
+        f"Mean over the users of each arm as assigned, {ACCOUNTS[source]}; a gap is a day that is not known. Dollars "
+        "grow with the number of users of an arm: compare basis points (bps)."
     )
     days = report.money_days
     chart = _figure(money_chart(days), caption) if days else _absent("No market day is over yet.")
-    return join(chart, money_table(report.findings.money))
+    return join(chart, money_table(report.findings.money, source))
 
 
 def _stages(report: Report) -> Markup:

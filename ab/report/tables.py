@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from ab.plan import Guardrail, Plan
+from ab.plan import Guardrail, OutcomeSource, Plan
 from ab.report.markup import Markup, foreign, tag
 from ab.report.values import Reliability, Serving
 from ab.report.wording import (
+    ACCOUNTS,
     ARMS,
     CANNOT_BE_TOLD,
     GUARDS,
@@ -33,13 +34,14 @@ _Of = TypeVar("_Of")
 
 MONEY: dict[str, Callable[[ArmMoney], str]] = {
     "Users": lambda money: number(money.users, 0),
+    "Users who traded": lambda money: number(money.users_traded, 0),
     "User-days with an outcome": lambda money: number(money.user_days, 0),
-    "User-days without a price": lambda money: number(money.missing, 0),
+    "User-days missing": lambda money: number(money.missing, 0),
     "Net profit a user-day, bps of capital": lambda money: number(money.net_bps, signed=True),
     "Net profit in all, USD": lambda money: dollars(money.net_usd),
     "Fees a user-day, bps of capital": lambda money: number(money.fees_bps),
     "Fees in all, USD": lambda money: dollars(money.fees_usd).lstrip("+"),
-    "Deepest fall from a peak, bps of capital": lambda money: number(money.drawdown_bps),
+    "Drawdown, bps of capital": lambda money: number(money.drawdown_bps),
     "Loss on the worst day, bps of capital": lambda money: number(money.worst_day_bps),
     "Mean loss of the worst twentieth of user-days, bps of capital": lambda money: number(money.tail_loss_bps),
     "Turnover a user-day, times capital": lambda money: number(money.turnover, 2),
@@ -114,10 +116,11 @@ def _ends(look: Look) -> tuple[str, str]:
     return low, high
 
 
-def money_table(money: Mapping[Arm, ArmMoney]) -> Markup:
-    """What each arm did, one measure a row."""
+def money_table(money: Mapping[Arm, ArmMoney], source: OutcomeSource) -> Markup:
+    """What each arm did by the source of the plan, one measure a row."""
     rows = [(name, *(_of(money.get(arm), show) for arm in ARMS)) for name, show in MONEY.items()]
-    return table("Money per arm, as assigned, over all user-days", ("Measure", *ARMS.values()), rows)
+    caption = f"Money per arm, as assigned, over all user-days of the compared users, {ACCOUNTS[source]}"
+    return table(caption, ("Measure", *ARMS.values()), rows)
 
 
 def serving_table(serving: Mapping[Arm, Serving], money: Mapping[Arm, ArmMoney]) -> Markup:
@@ -136,7 +139,12 @@ def guard_table(readings: Sequence[GuardReading], guardrails: Sequence[Guardrail
     read = {reading.guard: reading for reading in readings}
     rows = [_guard_row(guardrail, read.get(guardrail.guard)) for guardrail in guardrails]
     columns = ("Guardrail", "Unit", "Now", "Limit", "Above it the engine", "User-days", "Needed", "State")
-    return table("Guardrails, for the users who meet the policy", columns, rows)
+    return table(
+        "Guardrails, of everybody whom the policy was to serve, compared or not; losses, turnover and fees by the "
+        "as-if account",
+        columns,
+        rows,
+    )
 
 
 def _guard_row(guardrail: Guardrail, reading: GuardReading | None) -> Sequence[str]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from ab.outcomes import DAY_S
 from ab.report.markup import Markup, foreign, join, tag
 from ab.report.values import Market, Report
 from ab.report.wording import CONCLUSIONS, GUARDS, day_of, finite, guard_value, interval, moment, number, percent
 from ab.results import Conclusion, Look
-from ab.running import DAY_S
-from ab.state import ExperimentState, Phase
+from ab.running import share_in_force
+from ab.state import ExperimentState, Phase, is_promoted, phase_began
 from ab.waiting import Wait
 
 _SENTENCES = {
@@ -44,11 +45,15 @@ _PHASES = {
 def sentence(report: Report) -> str:
     """What is known of the effect, and at which level."""
     analysis, primary = report.state.plan.analysis, report.findings.primary
+    looks = primary.looks
+    if primary.conclusion is Conclusion.WORSE:
+        # It stays said when the effect is no loss any more: the look that shows it is named.
+        looks = looks[: max((look.number for look in looks if look.significant), default=len(looks))]
     return _SENTENCES[primary.conclusion].format(
         level=percent(analysis.alpha),
         half=percent(analysis.alpha / 2),
         margin=number(analysis.margin_bps),
-        found=_found(primary.looks, primary.planned_looks),
+        found=_found(looks, primary.planned_looks),
     )
 
 
@@ -84,11 +89,13 @@ def _waits(waits: Sequence[Wait]) -> Markup:
 
 
 def _doing(state: ExperimentState) -> Markup:
-    what = f"{_PHASES[state.phase]} since {moment(state.changed_at_s)} UTC"
+    since_s, reason = phase_began(state)
+    promoted = ", promoted before," if state.phase is Phase.PAUSED and is_promoted(state) else ""
+    what = f"{_PHASES[state.phase]}{promoted} since {moment(since_s)} UTC"
     where = f", run {state.run}, stage {state.stage + 1} of {len(state.plan.stages)}" if state.run else ""
     enabled = "" if state.enabled else ". Disabled: everybody gets the rule"
-    met = f", {percent(state.share)} of users meet the policy{enabled}. "
-    why = join("Reason given: ", tag("q", foreign(state.reason)), ".") if state.reason else ""
+    met = f", {percent(share_in_force(state))} of users meet the policy{enabled}. "
+    why = join("Reason given: ", tag("q", foreign(reason)), ".") if reason else ""
     return join(tag("strong", what), where, met, why)
 
 

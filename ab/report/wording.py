@@ -3,6 +3,7 @@
 import math
 from datetime import UTC, date, datetime
 
+from ab.alarms import GUARD_WORDS
 from ab.plan import Guard, OutcomeSource, Response
 from ab.results import Conclusion
 from trading.vocabulary import Arm
@@ -15,17 +16,12 @@ LEAST_SHOWN = 0.0001
 # The two arms that are compared, in the order in which they are shown.
 ARMS = {Arm.RL: "Policy", Arm.FALLBACK: "Rule"}
 
-GUARDS = {
-    Guard.DAILY_LOSS: ("Loss on the worst day", "bps of capital"),
-    Guard.DRAWDOWN: ("Deepest fall from a peak", "bps of capital"),
-    Guard.TAIL_LOSS: ("Mean of the worst twentieth of user-days", "bps of capital"),
-    Guard.TURNOVER: ("Turnover a user-day", "times capital"),
-    Guard.FEES: ("Fees a user-day", "bps of capital"),
-    Guard.REJECTED_ORDERS: ("Orders rejected", "%"),
-    Guard.ERRORS: ("Decisions that failed", "%"),
-    Guard.LATENCY: ("Latency, 99th percentile", "ms"),
-}
 _SHARES = frozenset({Guard.REJECTED_ORDERS, Guard.ERRORS})
+# The name and the unit of each guard as they begin a row; shares are shown in percent.
+GUARDS = {
+    guard: (f"{name[0].upper()}{name[1:]}", "%" if guard in _SHARES else unit.strip())
+    for guard, (name, unit) in GUARD_WORDS.items()
+}
 
 RESPONSES = {
     Response.HOLD: "holds",
@@ -52,6 +48,26 @@ SOURCES = {
     OutcomeSource.LEDGER: (
         "the ledger: what the fills of the users' agents earned, at their own prices and fees, with what is held "
         "marked at market prices"
+    ),
+}
+
+# By whose account the money of an arm is.
+ACCOUNTS = {
+    OutcomeSource.AS_IF: "by the as-if account",
+    OutcomeSource.REPORTED: "by what callers reported",
+    OutcomeSource.LEDGER: "by the ledger",
+}
+
+# When nobody can say any more what a user-day earned.
+MISSING = {
+    OutcomeSource.AS_IF: "a market day is missing where there is no price to mark the account at",
+    OutcomeSource.REPORTED: (
+        "a market day is missing where a day after its end a decision that could be traded has not been reported"
+    ),
+    OutcomeSource.LEDGER: (
+        "a market day is missing where a day after its end a fee is not told or an order may still be filled, where "
+        "there is no price to mark what is held at, from where the fills do not add up to what is held, and from where "
+        "the agent trades with another capital or in another mode"
     ),
 }
 

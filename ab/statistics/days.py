@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ab.attainable import least_p
 from ab.plan import Analysis
 from ab.statistics.rerandomisation import coin_sums
-from ab.statistics.spending import Ranked, allowed, boundary
+from ab.statistics.spending import Boundary, Ranked, allowed, boundary, spent_late
 from ab.statistics.units import LookTime, Units
 
 Matrix = NDArray[np.float64]
@@ -70,8 +70,19 @@ class DayTest(Ranked):
         return low if np.isfinite(low) else None, high if np.isfinite(high) else None
 
 
-def day_test(units: Units, analysis: Analysis, looks: Sequence[LookTime], *, seed: str, draws: int) -> DayTest:
-    """The test at each look so far, its error spent as `spending` says; later looks extend the same coins."""
+def day_test(
+    units: Units,
+    analysis: Analysis,
+    looks: Sequence[LookTime],
+    *,
+    seed: str,
+    draws: int,
+    earlier: Boundary | None = None,
+) -> DayTest:
+    """The test at each of these looks, its error spent as `spending` says; later looks extend the same coins.
+
+    `earlier` is the boundary of the looks before these, None where there is none.
+    """
     difference, compared = day_differences(units, analysis.lowest_bps, analysis.highest_bps)
     columns = np.flatnonzero(compared)
     until = np.array([look.days for look in looks], dtype=np.int64)
@@ -86,10 +97,11 @@ def day_test(units: Units, analysis: Analysis, looks: Sequence[LookTime], *, see
     kept, kept_sum = np.hsplit(sums, 2)
     # Over the sum of squares, which no sign changes, it would have the same ranks at each look.
     squared = (2.0 * kept_sum - kept_sum[0]) ** 2
-    allowance = allowed(analysis.alpha, len(looks), analysis.looks, draws + 1)
+    taken = 0 if earlier is None else earlier.taken
+    allowance = allowed(analysis.alpha, taken + len(looks), analysis.looks, draws + 1, spent_late)[taken:]
     return DayTest(
         squared=squared,
-        boundary=boundary(squared, allowance),
+        boundary=boundary(squared, allowance, earlier),
         kept=kept.round().astype(np.int64),
         kept_sum=kept_sum,
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ab.attainable import DRAWS, fewest_coins, least_p
 from ab.plan import Analysis
 from ab.power_checks import check_expected
+from ab.statistics.cut import CutDay
 from ab.statistics.spending import allowed, boundary, exceeds
 from ab.statistics.world import Tails, noise
 
@@ -26,6 +27,8 @@ MOST_LOOKS = 60
 MOST_DAYS_A_LOOK = 4
 # User-days in all simulated worlds together: about half a second of work.
 BUDGET = 6_000_000
+# Effects up to this one are tried (bps), each to a thousandth of itself.
+LARGEST_EFFECT_BPS, PRECISION = 1e9, 1e-3
 FEWEST_WORLDS, MOST_WORLDS = 100, 2_000
 # Ways to split the users of each world into arms: one more costs far less than one more world.
 SPLITS = 20
@@ -34,6 +37,8 @@ SPLITS = 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """What is expected: `effect_bps` more a day, with `deviation_bps` the standard deviation of a user-day, and tails.
+
+    Both as they are earned, before a user-day is cut to the bounds of the analysis.
 
     Raises InvalidField outside the ranges of ab.power_checks.
     """
@@ -52,9 +57,9 @@ class Power:
     """Chances (0..1) that the test over users rejects: at `single`, one look at the end, and at the `planned` looks.
 
     `standard_error` is that of the simulation (at most). `smallest_detectable_bps` is the effect that the planned looks
-    find with a chance of 0.8. `users_needed` an arm give a single look that chance at the expected effect; None when no
-    effect is expected. `reason` says why so few users can find nothing, whatever the effect; the figures of what they
-    find are None then.
+    find with a chance of 0.8; None where the bounds leave too little of any. `users_needed` an arm give a single look
+    that chance at the expected effect; None when no effect is expected, or the bounds leave nothing of it. `reason`
+    says why so few users can find nothing, whatever the effect; the figures of what they find are None then.
     """
 
     single: float | None
@@ -68,23 +73,36 @@ class Power:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Worlds:
-    # Without an effect: difference of the arms and its standard error, float64[worlds x splits, looks].
+    # Without an effect: difference of the arms and its standard error, float64[worlds x splits, looks], of cut days.
+    day: CutDay
     difference: Matrix
     error: Matrix
 
     def squared(self, effect_bps: float) -> Matrix:
-        distance = self.difference + effect_bps
+        distance = self.difference + self.shift_bps(effect_bps)
         return np.divide(distance, self.error, out=np.zeros_like(distance), where=self.error > 0.0) ** 2
+
+    def shift_bps(self, effect_bps: float) -> float:
+        # The cut changes the effect, and the deviation of the arm that has it: in deviations of arms without an effect.
+        deviations = self.day.effect_bps(effect_bps) / self.day.arms_deviation_bps(effect_bps)
+        return deviations * self.day.arms_deviation_bps(0.0)
 
 
 def power(design: Design, analysis: Analysis, *, seed: int = 0) -> Power:
     """Power by simulation of worlds in which all users enter on the first day and differ by chance only.
 
     The boundary is that of the same worlds without the effect, so heavy tails are in it; user-days are independent, and
-    the bounds of the analysis cut them.
+    the bounds of the analysis cut them with the effect that is in them.
     """
     days = analysis.looks * analysis.look_days
-    needed = users_needed(design.effect_bps, design.deviation_bps / sqrt(days), analysis.alpha)
+    day = CutDay(
+        deviation_bps=design.deviation_bps,
+        lowest_bps=analysis.lowest_bps,
+        highest_bps=analysis.highest_bps,
+        tails=design.tails,
+    )
+    cut_bps = day.arms_deviation_bps(design.effect_bps)
+    needed = users_needed(day.effect_bps(design.effect_bps), cut_bps / sqrt(days), analysis.alpha)
     nothing = Power(
         single=None,
         planned=None,
@@ -96,7 +114,7 @@ def power(design: Design, analysis: Analysis, *, seed: int = 0) -> Power:
     )
     if nothing.reason is not None:
         return nothing
-    worlds = _simulate(design, analysis, np.random.default_rng(seed))
+    worlds = _simulate(design, day, analysis, np.random.default_rng(seed))
     null = worlds.squared(0.0)
     number, looks = null.shape
     planned = boundary(null, allowed(analysis.alpha, looks, looks, number)).critical
@@ -136,7 +154,7 @@ def users_needed(effect_bps: float, deviation_bps: float, alpha: float, chance: 
     return max(fewest, ceil(2.0 * (quantiles * deviation_bps / effect_bps) ** 2))
 
 
-def _simulate(design: Design, analysis: Analysis, chance: np.random.Generator) -> _Worlds:
+def _simulate(design: Design, day: CutDay, analysis: Analysis, chance: np.random.Generator) -> _Worlds:
     users, looks = min(design.users_per_arm, MOST_USERS), min(analysis.looks, MOST_LOOKS)
     apart = analysis.looks * analysis.look_days / looks
     parts = max(1, min(round(apart), MOST_DAYS_A_LOOK))
@@ -152,7 +170,7 @@ def _simulate(design: Design, analysis: Analysis, chance: np.random.Generator) -
         difference, error = _arms_apart(means, arms.astype(np.float64), users)
         differences.append(scale * difference)
         errors.append(scale * error)
-    return _Worlds(difference=np.concatenate(differences), error=np.concatenate(errors))
+    return _Worlds(day=day, difference=np.concatenate(differences), error=np.concatenate(errors))
 
 
 def _arms_apart(means: Matrix, arms: Matrix, users: int) -> tuple[Matrix, Matrix]:
@@ -167,7 +185,16 @@ def _found(squared: Matrix, critical: Matrix) -> float:
     return float(beyond.any(axis=1).mean())
 
 
-def _smallest(worlds: _Worlds, critical: Matrix) -> float:
-    # Each world finds every effect from some size on: the smallest at which one of its looks is beyond its boundary.
+def _smallest(worlds: _Worlds, critical: Matrix) -> float | None:
+    # Each world finds every shift from some size on: the smallest at which one of its looks is beyond its boundary.
     needed = (np.sqrt(critical) * worlds.error - worlds.difference).min(axis=1)
-    return float(np.quantile(needed, USUAL_POWER))
+    shift_bps = float(np.quantile(needed, USUAL_POWER))
+    low, high = 0.0, max(shift_bps, 0.0)
+    while worlds.shift_bps(high) < shift_bps:
+        low, high = high, 2.0 * high
+        if high > LARGEST_EFFECT_BPS:
+            return None
+    while high - low > PRECISION * high:
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if worlds.shift_bps(middle) >= shift_bps else (middle, high)
+    return high

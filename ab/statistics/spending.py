@@ -1,6 +1,6 @@
 """How much of the error may be spent by each look, and which statistics are beyond the boundary that follows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import floor, sqrt
 from statistics import NormalDist
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 # Two draws that split the users alike have the same statistic but for rounding: closer than this is equal.
 TIE = 1e-9
 ROUNDING = 1e-6
+# Of a test that has few days: what it spends early it lacks at the end.
+LATE = 4
 
 
 def spent(alpha: float, fraction: float) -> float:
@@ -25,29 +27,51 @@ def spent(alpha: float, fraction: float) -> float:
     return 2.0 * normal.cdf(normal.inv_cdf(alpha / 2.0) / sqrt(min(fraction, 1.0)))
 
 
-def allowed(alpha: float, looks: int, planned: int, number: int) -> list[int]:
-    """How many of `number` equally likely statistics may be rejected by each of the first `looks` of `planned`."""
-    return [floor(spent(alpha, look / planned) * number + ROUNDING) for look in range(1, looks + 1)]
+def spent_late(alpha: float, fraction: float) -> float:
+    """The error spent by `fraction` (0..1) of the planned looks where nearly all is kept for the end.
+
+    alpha x fraction^4, of the power family of Kim & DeMets, Biometrika 74 (1987) 149.
+    """
+    return alpha * min(max(fraction, 0.0), 1.0) ** LATE
+
+
+def allowed(
+    alpha: float, looks: int, planned: int, number: int, by: Callable[[float, float], float] = spent
+) -> list[int]:
+    """How many of `number` equally likely statistics may be rejected by each of the first `looks` of `planned`.
+
+    `by` says how much of alpha is spent by a fraction of them.
+    """
+    return [floor(by(alpha, look / planned) * number + ROUNDING) for look in range(1, looks + 1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Boundary:
-    """`critical` float64[looks]: what a statistic has to exceed; `rejected_at` int64[draws]: the look, -1 for never."""
+    """`critical` float64[looks]: what a statistic has to exceed; `rejected_at` int64[draws]: the look, -1 for never.
+
+    `before` is the number of looks before these: the first of these is that look in `rejected_at`.
+    """
 
     critical: NDArray[np.float64]
     rejected_at: NDArray[np.int64]
+    before: int
+
+    @property
+    def taken(self) -> int:
+        """The number of looks so far."""
+        return self.before + len(self.critical)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ranked:
-    """A test at each look: squared statistics float64[draws + 1, looks] (row 0: as observed) and their boundary."""
+    """A test at successive looks: squared statistics float64[draws + 1, looks] (row 0: as observed), their boundary."""
 
     squared: NDArray[np.float64]
     boundary: Boundary
 
     @property
     def rejected_at(self) -> int | None:
-        """The index of the look at which the observed statistic was rejected; None: at none so far."""
+        """The index, among all looks, of the one at which the observed statistic was rejected; None: at none so far."""
         look = int(self.boundary.rejected_at[0])
         return look if look >= 0 else None
 
@@ -61,14 +85,17 @@ class Ranked:
         return int(np.count_nonzero(column >= column[0] * (1.0 - TIE)))
 
 
-def boundary(statistics: NDArray[np.float64], allowance: Sequence[int]) -> Boundary:
+def boundary(statistics: NDArray[np.float64], allowance: Sequence[int], earlier: Boundary | None = None) -> Boundary:
     """The sequential boundary in `statistics` float64[draws, looks], all >= 0, which are equally likely rows.
+
+    `earlier` is that of the looks before these; `allowance` is of these.
 
     At each look the largest of those not yet rejected are rejected until `allowance` are in all. Where statistics tie
     at the end of the allowance none of them is: so at most allowance / draws of the error is spent, exactly.
     """
     draws, looks = statistics.shape
-    rejected_at = np.full(draws, -1, dtype=np.int64)
+    before = 0 if earlier is None else earlier.taken
+    rejected_at = np.full(draws, -1, dtype=np.int64) if earlier is None else earlier.rejected_at.copy()
     critical = np.full(looks, np.inf)
     for look in range(looks):
         column = statistics[:, look]
@@ -78,8 +105,8 @@ def boundary(statistics: NDArray[np.float64], allowance: Sequence[int]) -> Bound
             critical[look] = np.partition(column[free], len(free) - 1 - room)[len(free) - 1 - room]
         else:
             critical[look] = 0.0
-        rejected_at[free[exceeds(column[free], critical[look])]] = look
-    return Boundary(critical=critical, rejected_at=rejected_at)
+        rejected_at[free[exceeds(column[free], critical[look])]] = before + look
+    return Boundary(critical=critical, rejected_at=rejected_at, before=before)
 
 
 def exceeds(statistics: NDArray[np.float64], critical: float) -> NDArray[np.bool_]:

@@ -13,42 +13,59 @@ FEWEST_IN_AN_ARM = 2
 def conclude(looks: Sequence[Look], analysis: Analysis) -> tuple[Conclusion, str]:
     """The conclusion after these looks (oldest first) and its reason.
 
-    A significant effect stays one. "Not worse" holds while the lower end of the latest interval is above the margin
-    that was allowed: the same tests against that loss, one-sided at half the level.
+    "Worse" stays for the run. "Better" is said while the latest look is significant: what a policy once earned, it may
+    have lost since. "Not worse" holds while the lower end of the latest interval is above the margin that was allowed:
+    the same tests against that loss, one-sided at half the level.
     """
     if not looks:
         return Conclusion.UNDECIDED, f"No look has been taken yet; {analysis.looks} are planned."
-    for look in looks:
-        if look.significant and look.effect_bps is not None:
-            conclusion = Conclusion.BETTER if look.effect_bps > 0.0 else Conclusion.WORSE
-            return conclusion, _significant(looks[: look.number], look.effect_bps, analysis)
-    latest = looks[-1]
+    latest, significant = looks[-1], [look for look in looks if look.significant]
+    worse = next((look for look in significant if (look.effect_bps or 0.0) < 0.0), None)
+    if worse is not None:
+        return Conclusion.WORSE, _significant(looks[: worse.number], analysis)
+    if latest.significant:
+        return Conclusion.BETTER, _significant(looks, analysis)
+    never = _never(latest, analysis)
+    if never is not None:
+        return Conclusion.CANNOT_CONCLUDE, never
+    over = latest.number >= analysis.looks
     obstacle = _obstacle(latest, analysis)
-    if obstacle is not None:
+    if over and obstacle is not None:
         return Conclusion.CANNOT_CONCLUDE, obstacle
-    if latest.low_bps is not None and latest.low_bps > -analysis.margin_bps:
+    if significant:
+        why = _fallen(significant[0], latest)
+    elif latest.low_bps is not None and latest.low_bps > -analysis.margin_bps:
         return Conclusion.NOT_WORSE, _not_worse(latest, analysis)
-    if latest.number >= analysis.looks:
-        return Conclusion.INCONCLUSIVE, f"All {analysis.looks} looks are taken. {_open(looks, analysis)}"
-    return Conclusion.UNDECIDED, f"Look {latest.number} of {analysis.looks}. {_open(looks, analysis)}"
+    else:
+        why = _open(looks, analysis) if obstacle is None else obstacle
+    if over:
+        return Conclusion.INCONCLUSIVE, f"All {analysis.looks} looks are taken. {why}"
+    return Conclusion.UNDECIDED, f"Look {latest.number} of {analysis.looks}. {why}"
+
+
+def _never(look: Look, analysis: Analysis) -> str | None:
+    # Days come with the looks that are left, no more of them; draws never do.
+    days = look.days + ceil((analysis.looks - look.number) * analysis.look_days)
+    if least_p(days) > analysis.alpha:
+        return _too_few(f"{days} days at the last look", least_p(days), analysis)
+    of_draws = look.smallest_p or 0.0
+    if of_draws > max(analysis.alpha, least_p(look.users_rl + look.users_control), least_p(look.days)):
+        return _too_few("so few draws", of_draws, analysis)
+    return None
 
 
 def _obstacle(look: Look, analysis: Analysis) -> str | None:
+    # Users, and differences between them, may come with the looks that are left.
     users = look.users_rl + look.users_control
-    # Days come with the looks that are left; users need not.
-    days = look.days + ceil((analysis.looks - look.number) * analysis.look_days)
     if min(look.users_rl, look.users_control) < FEWEST_IN_AN_ARM:
         return (
             f"{look.users_rl} users of the policy and {look.users_control} of the rule have outcomes; "
             f"the test needs at least {FEWEST_IN_AN_ARM} in each."
         )
     if look.smallest_p is None:
-        return "All users earned the same, so there is nothing to compare."
-    of_users = max(least_p(users), look.smallest_p if look.smallest_p > least_p(look.days) else 0.0)
-    if of_users > analysis.alpha:
-        return _too_few(f"{users} users", of_users, analysis)
-    if least_p(days) > analysis.alpha:
-        return _too_few(f"{days} days at the last look", least_p(days), analysis)
+        return "All users earned the same so far, so there is nothing to compare."
+    if least_p(users) > analysis.alpha:
+        return _too_few(f"{users} users", least_p(users), analysis)
     if look.number >= analysis.looks and 0.0 in (look.level, look.level_days):
         return "The outcomes are so alike that chance could give any result too often: none could be significant."
     return None
@@ -62,18 +79,20 @@ def _too_few(what: str, smallest_p: float, analysis: Analysis) -> str:
 
 
 def _by_users(looks: Sequence[Look]) -> Look | None:
-    return next((look for look in looks if _within(look.p_value, look.level)), None)
+    return next((look for look in reversed(looks) if within(look.p_value, look.level)), None)
 
 
 def _by_days(looks: Sequence[Look]) -> Look | None:
-    return next((look for look in looks if _within(look.p_value_days, look.level_days)), None)
+    return next((look for look in reversed(looks) if within(look.p_value_days, look.level_days)), None)
 
 
-def _within(p_value: float | None, level: float | None) -> bool:
+def within(p_value: float | None, level: float | None) -> bool:
+    """True where a test rejects; without a p-value there is none."""
     return p_value is not None and level is not None and p_value <= level
 
 
-def _significant(looks: Sequence[Look], effect_bps: float, analysis: Analysis) -> str:
+def _significant(looks: Sequence[Look], analysis: Analysis) -> str:
+    effect_bps = looks[-1].effect_bps or 0.0
     word = "more" if effect_bps > 0.0 else "less"
     users, days = _by_users(looks) or looks[-1], _by_days(looks) or looks[-1]
     return (
@@ -81,6 +100,14 @@ def _significant(looks: Sequence[Look], effect_bps: float, analysis: Analysis) -
         f"the rule, and that is no accident of who was assigned (p {users.p_value:.2g} at look {users.number}, where "
         f"at most {users.level:.2g} was needed) nor of the days (p {days.p_value_days:.2g} over {days.days} days, "
         f"where at most {days.level_days:.2g} was needed)."
+    )
+
+
+def _fallen(found: Look, latest: Look) -> str:
+    effect = "one that is not known" if latest.effect_bps is None else f"{latest.effect_bps:.2f} bps a day"
+    return (
+        f"The policy was found better at look {found.number}, and its effect has since fallen back to {effect}, "
+        f"{_interval(latest)}: nothing good is said of it."
     )
 
 
@@ -93,11 +120,10 @@ def _not_worse(look: Look, analysis: Analysis) -> str:
 
 def _open(looks: Sequence[Look], analysis: Analysis) -> str:
     look, users, days = looks[-1], _by_users(looks), _by_days(looks)
-    low = "minus infinity" if look.low_bps is None else f"{look.low_bps:.2f}"
-    high = "infinity" if look.high_bps is None else f"{look.high_bps:.2f}"
-    between = f"The policy's effect is between {low} and {high} bps a day"
+    between = f"The policy's effect is {_interval(look)}"
     if users is not None and days is not None:
-        return f"By users and by days no accident, but not with the same sign: nothing is concluded. {between}."
+        same = "not with the same sign, or no longer so"
+        return f"By users and by days no accident, but {same}: nothing is concluded. {between}."
     if users is not None:
         return f"{_only_users(users, look)} {between}."
     if days is not None:
@@ -108,6 +134,12 @@ def _open(looks: Sequence[Look], analysis: Analysis) -> str:
     if 0.0 in (look.level, look.level_days):
         return "So early no result can be significant."
     return f"{between}: neither a difference nor a loss below {analysis.margin_bps:g} bps is shown."
+
+
+def _interval(look: Look) -> str:
+    low = "minus infinity" if look.low_bps is None else f"{look.low_bps:.2f}"
+    high = "infinity" if look.high_bps is None else f"{look.high_bps:.2f}"
+    return f"between {low} and {high} bps a day"
 
 
 def _only_users(users: Look, latest: Look) -> str:

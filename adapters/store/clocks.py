@@ -9,11 +9,15 @@ from adapters.market_clock import ClockTerms, MarketClock
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Work
 from adapters.store.tables import market_clocks
+from adapters.store.trading_tables import agent_bars
 from adapters.store.upsert import insert_new
 
 
 def open_clock(terms: ClockTerms, *, wall_s: float) -> Work[MarketClock]:
-    """Write: the clock that all processes of these terms share; its epoch is `wall_s` when this one is the first."""
+    """Write: the clock that all processes of these terms share; its epoch is `wall_s` when this one is the first.
+
+    Agents have decided on no bar that is still ahead of it: who did was in another life of the market.
+    """
 
     async def work(connection: StoreConnection) -> MarketClock:
         begun = terms.begin(wall_s)
@@ -25,7 +29,9 @@ def open_clock(terms: ClockTerms, *, wall_s: float) -> Work[MarketClock]:
             "speed": begun.speed,
         }
         await insert_new(connection, market_clocks, values)
-        return await find_clock(terms)(connection) or begun
+        clock = await find_clock(terms)(connection) or begun
+        await connection.execute(delete(agent_bars).where(agent_bars.c.bar_close > clock.now_s(wall_s)))
+        return clock
 
     return work
 

@@ -68,8 +68,8 @@ class Times:
 class Standing:
     """What a change is made on: the experiment as JSON, the one in force, and how many there are; None for none.
 
-    `latest` are the latest times of the experiment's log, `latest_in_force` of that of the one in force; None while it
-    has no event.
+    `latest` are the times of the last event of the experiment's log, `latest_in_force` of the last one of that of the
+    one in force; None while it has no event.
     """
 
     document: str | None
@@ -116,8 +116,8 @@ def change_experiment(key: str, change: Change) -> Work[ExperimentChange | None]
 
 
 async def _end_of_log(connection: StoreConnection, key: str) -> tuple[int, Times | None]:
-    last = (await connection.execute(_LAST, {"wanted": key})).one()
-    return (0, None) if last.number is None else (last.number, Times(at_s=last.at, market_s=last.market_at))
+    last = (await connection.execute(_LAST, {"wanted": key})).first()
+    return (0, None) if last is None else (last.number, Times(at_s=last.at, market_s=last.market_at))
 
 
 async def _write(connection: StoreConnection, key: str, changed: ExperimentChange, version: int) -> None:
@@ -189,11 +189,12 @@ def _event(row: Row[Any]) -> LoggedEvent:
 _IN_FORCE = select(experiments).where(experiments.c.in_force)
 _FIND = select(experiments.c.document).where(experiments.c.key == bindparam("wanted"))
 _COUNT = select(func.count()).select_from(experiments)
-_LAST = select(
-    func.max(experiment_events.c.number).label("number"),
-    func.max(experiment_events.c.at).label("at"),
-    func.max(experiment_events.c.market_at).label("market_at"),
-).where(experiment_events.c.experiment == bindparam("wanted"))
+_LAST = (
+    select(experiment_events.c.number, experiment_events.c.at, experiment_events.c.market_at)
+    .where(experiment_events.c.experiment == bindparam("wanted"))
+    .order_by(experiment_events.c.number.desc())
+    .limit(1)
+)
 _LOG = insert(experiment_events)
 _RELIEVE = (
     update(experiments)

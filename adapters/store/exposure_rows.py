@@ -4,6 +4,7 @@ On PostgreSQL they are written at the end of a transaction, in the order of thei
 who has one waits for anything else (see versions.py).
 """
 
+from collections.abc import Sequence
 from math import isfinite
 
 from sqlalchemy import text
@@ -12,7 +13,7 @@ from adapters.store.connections import StoreConnection
 from adapters.store.decision_columns import COLUMNS, EXPOSURE
 from trading.agents import AgentConfig
 from trading.sizing import allotted_usd
-from trading.vocabulary import Decision
+from trading.vocabulary import AssignmentReason, Decision
 
 # Market times outside would fit into no column. 2**53: whole seconds as a float has them.
 _LAST_S = 2.0**53
@@ -45,6 +46,15 @@ _COLUMNS = {
     "capital_usd": "double precision",
     "symbols": "integer",
 }
+
+# What is decided after a run is over takes the place of nothing in it: a market that began anew has all its bars again.
+AFTER_THE_RUN = frozenset({AssignmentReason.ROLLED_BACK.value, AssignmentReason.KILLED.value})
+_REASON = list(_COLUMNS).index("reason")
+
+
+def in_the_run(exposure: Sequence[object]) -> bool:
+    """False for what was decided after the run was over; `exposure` is what `exposed` made."""
+    return exposure[_REASON] not in AFTER_THE_RUN
 
 
 def exposed(decision: Decision) -> list[object] | None:
@@ -105,11 +115,13 @@ async def write_noted(connection: StoreConnection) -> None:
 
 
 _NAMES = ", ".join((*_COLUMNS, *_OF_DECISION))
+_OVER = ", ".join(f"'{reason}'" for reason in sorted(AFTER_THE_RUN))
 _LATEST = f"""
     ON CONFLICT ({", ".join(_KEY)}) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in (*_COLUMNS, *_OF_DECISION) if name not in _KEY)},
         shadow_arm = NULL, shadow_target = NULL, shadow_action = NULL
-    WHERE (excluded.decided_at, excluded.decision_id) > (exposures.decided_at, exposures.decision_id)"""  # noqa: S608 - words of ours only
+    WHERE (excluded.reason NOT IN ({_OVER}), excluded.decided_at, excluded.decision_id)
+        > (exposures.reason NOT IN ({_OVER}), exposures.decided_at, exposures.decision_id)"""  # noqa: S608 - words of ours only
 
 
 def _from_sqlite() -> str:
@@ -143,5 +155,5 @@ _IN_ORDER = text(
     ), found AS (SELECT {_from_postgresql()} FROM given WHERE exposure ->> 0 IS NOT NULL)
     INSERT INTO exposures ({_NAMES})
     SELECT DISTINCT ON ({", ".join(_KEY)}) {_NAMES} FROM found
-    ORDER BY {", ".join(_KEY)}, decided_at DESC, decision_id DESC {_LATEST}"""  # noqa: S608 - words of ours only
+    ORDER BY {", ".join(_KEY)}, reason IN ({_OVER}), decided_at DESC, decision_id DESC {_LATEST}"""  # noqa: S608 - words of ours only
 )

@@ -95,10 +95,15 @@ def _keep_last(last: dict[tuple[object, ...], list[Any]], key: tuple[object, ...
     earlier = last.setdefault(key, made)
     if earlier is made:
         return
-    if (made[_AT], made[_ID]) > (earlier[_AT], earlier[_ID]):
+    if _rank(made) > _rank(earlier):
         last[key], earlier[EXPOSURE] = made, None
     else:
         made[EXPOSURE] = None
+
+
+def _rank(made: list[Any]) -> tuple[bool, float, str]:
+    # As in exposure_rows.
+    return exposure_rows.in_the_run(made[EXPOSURE]), made[_AT], made[_ID]
 
 
 _AT, _ID = list(COLUMNS).index("decided_at"), list(COLUMNS).index("id")

@@ -97,6 +97,7 @@ async def book(connection: StoreConnection, order: Order, fill: Fill) -> None:
                 fee=None if part.fee is None else str(part.fee),
                 realized=str(part.realized),
                 at=fill.at_s,
+                ordered_at=order.created_at_s,
                 market_at=order.market_s,
                 held=str(part.position.quantity),
                 **key,

@@ -37,6 +37,7 @@ def order_values(order: Order) -> dict[str, object]:
         "venue": order.venue,
         "market_at": order.market_s,
         "experiment": None if under is None else under.experiment,
+        "experiment_run": None if under is None else under.run,
         "experiment_version": None if under is None else under.version,
     } | progress_values(order)
 
@@ -100,9 +101,9 @@ def order_of(row: Row[Any]) -> Order:
 
 
 def _made_under(row: Row[Any]) -> MadeUnder | None:
-    if row.experiment is None or row.experiment_version is None:
+    if row.experiment is None or row.experiment_run is None or row.experiment_version is None:
         return None
-    return MadeUnder(experiment=row.experiment, version=row.experiment_version)
+    return MadeUnder(experiment=row.experiment, run=row.experiment_run, version=row.experiment_version)
 
 
 def held(row: Row[Any], now: Moment) -> bool:

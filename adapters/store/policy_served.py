@@ -1,24 +1,31 @@
 """Whether the policy may still take new risk for whom it decided: the experiment may have been stopped since."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import bindparam, func, select
 
 from adapters.store.connections import StoreConnection
 from adapters.store.experiment_tables import experiment_events, experiments
 from adapters.store.trading_tables import positions
-from trading.orders import MadeBy, MadeUnder, Order
+from trading.orders import Order
 from trading.vocabulary import Arm
 
-# The JSON of the experiment in force, a user, the arm that opened what the user holds in the symbol (None: flat) ->
-# whether the policy may take new risk there. Pure; an experiment that cannot be read lets it take none.
-TakesRisk: TypeAlias = Callable[[str, str, Arm | None], bool]
+# The JSON of the experiment in force, an order of the policy that was made under an earlier version of it, the arm that
+# opened what the user holds in the symbol (None: flat) -> whether the policy may take that risk now. Pure; under an
+# experiment that cannot be read it may take none.
+TakesRisk: TypeAlias = Callable[[str, Order, Arm | None], bool]
 
 
-def takes_none(document: str, user_id: str, opened_by: Arm | None) -> bool:
+def takes_none(document: str, order: Order, opened_by: Arm | None) -> bool:
     """Whatever has changed has stopped it. A TakesRisk."""
     return False
+
+
+class _Newest(NamedTuple):
+    # The experiment in force, and the number of the last event of its log.
+    key: str
+    number: int
 
 
 class PolicyServed:
@@ -27,35 +34,35 @@ class PolicyServed:
     def __init__(self, connection: StoreConnection, takes_risk: TakesRisk) -> None:
         self._connection = connection
         self._takes_risk = takes_risk
-        self._known: MadeUnder | None = None
+        self._in_force: _Newest | None = None
         self._read = False
         self._document: str | None = None
 
     async def stops(self, order: Order) -> bool:
         """True for an order of the policy that adds risk, where it may add none any more.
 
-        While no event has followed those that its decision knew, of the same experiment, nothing is judged again.
-        Without any experiment in force there is none to stop.
+        Of another experiment than the one in force it may add none, nor where that cannot be told. While no event has
+        followed those that its decision knew nothing else is judged again.
         """
-        under = order.made_under
-        if order.arm is not Arm.RL or order.reduces or under is None or order.request.made_by is MadeBy.STOP:
+        if order.arm is not Arm.RL or order.reduces:
             return False
-        in_force = await self._in_force()
-        if in_force is None or in_force == under:
+        under, in_force = order.made_under, await self._newest()
+        if under is None or in_force is None or in_force.key != under.experiment:
+            return True
+        if in_force.number == under.version:
             return False
-        opened_by = await self._opened_by(order)
-        return not self._takes_risk(await self._text(in_force), order.request.user_id, opened_by)
+        return not self._takes_risk(await self._text(in_force.key), order, await self._opened_by(order))
 
-    async def _in_force(self) -> MadeUnder | None:
+    async def _newest(self) -> _Newest | None:
         if not self._read:
             row = (await self._connection.execute(_IN_FORCE)).first()
-            self._known = None if row is None else MadeUnder(experiment=row.key, version=row.number)
+            self._in_force = None if row is None else _Newest(row.key, row.number)
             self._read = True
-        return self._known
+        return self._in_force
 
-    async def _text(self, in_force: MadeUnder) -> str:
+    async def _text(self, key: str) -> str:
         if self._document is None:
-            found = await self._connection.execute(_DOCUMENT, {"wanted": in_force.experiment})
+            found = await self._connection.execute(_DOCUMENT, {"wanted": key})
             self._document = str(found.scalar_one())
         return self._document
 

@@ -40,9 +40,10 @@ orders = Table(
     Column("fee", Text),  # of all that is filled; null: the venue has not told it
     Column("told_fee", Text, nullable=False),
     Column("ended_at", Double),
-    # Null in rows older than these columns; the last two also for what a stop made.
+    # Null in rows older than these columns; the last three also for what a stop made.
     Column("market_at", Double),  # market time of the decision
     Column("experiment", Text),
+    Column("experiment_run", Integer),
     Column("experiment_version", Integer),  # number of the last event of its log that the decision knew
     Index("orders_working", "working", "state"),
     Index("orders_user", "user_id", "created_at"),
@@ -78,6 +79,7 @@ fills = Table(
     Column("realized", Text, nullable=False),  # before fees
     Column("at", Double, nullable=False),
     # Null in rows older than these columns.
+    Column("ordered_at", Double),  # its order was made
     Column("market_at", Double),  # market time of the order's decision
     Column("held", Text),  # base units after this fill
     Index("fills_user", "user_id", "at"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ab.account import PROGRESS_ROWS, Costs, Marking, Prices, mark_days, mark_series
+from ab.account import Costs, Marking, Prices, mark_days, mark_series
 from ab.outcomes import DAY_S, Allotment, Exposed, OutcomeState, Series, UnitDay
 from tests.fakes.closes import FakeCloses
 from trading.vocabulary import Arm
@@ -299,21 +299,6 @@ def test_one_user_is_marked_before_the_one_after_the_next_is_read() -> None:
 
     assert next(mark_series(stream(), marking())).user_id == "ann"
     assert read == ["ann", "bob"]
-
-
-def test_progress_is_told_while_exposures_are_read() -> None:
-    told: list[int] = []
-
-    def stream() -> Iterator[Series]:
-        for part in range(5):
-            first_s = part * PROGRESS_ROWS // 2
-            seconds = range(first_s, first_s + PROGRESS_ROWS // 2)
-            yield Series(user_id="ann", symbol="BTC", advice=[(second, None, None) for second in seconds])
-        assert told == [PROGRESS_ROWS, 2 * PROGRESS_ROWS]
-
-    list(mark_series(stream(), marking(until_s=60.0), told.append))
-
-    assert told == [PROGRESS_ROWS, 2 * PROGRESS_ROWS]
 
 
 @given(decisions_of_hours, prices_of_bars, st.integers(0, HOURS), st.integers(0, HOURS))

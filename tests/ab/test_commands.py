@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ab.commands import CHANGES, fold, stage_since_s
+from ab.commands import CHANGES, ENDED, begins_run, fold, stage_since_s
 from ab.requests import CommandRequest, decide
 from ab.running import share_in_force
-from ab.state import Command, Event, ExperimentState, Override, Phase, Step, is_promoted
+from ab.state import Command, Event, ExperimentState, Override, Phase, Step, is_promoted, phase_began
 from tests.fakes.experiments import DAY_S, START_S, after, folded, log, plan, request, stage
 from trading.errors import IllegalChange, InvalidField
 from trading.vocabulary import Arm
@@ -90,6 +90,24 @@ def test_a_state_says_when_it_changed_and_why() -> None:
     paused = after(Command.START, request(Command.PAUSE, reason="too many errors", at_s=7.0))
     assert (paused.changed_at_s, paused.reason, paused.version) == (7.0, "too many errors", 3)
     assert after(Command.START, request(Command.PAUSE, reason="x"), Command.RESUME).reason is None
+
+
+def test_a_state_says_since_when_it_is_in_its_phase_and_why_whatever_was_commanded_since() -> None:
+    later = replace(override("anna", Arm.FALLBACK), at_s=9.0, reason="a friend")
+    ended = after(Command.START, request(Command.ROLLBACK, reason="it lost", at_s=7.0))
+    for state in (ended, fold(ended, decide(ended, later))):
+        assert (phase_began(state), state.ended_at_s) == ((7.0, "it lost"), 7.0)
+    killed = fold(ended, decide(ended, request(Command.KILL, at_s=9.0, reason="for good")))
+    assert (phase_began(killed), killed.ended_at_s) == ((9.0, "for good"), 7.0)
+    again = fold(killed, decide(killed, request(Command.START, at_s=11.0)))
+    assert (phase_began(again), again.ended_at_s) == ((11.0, None), None)
+
+
+def test_a_new_run_begins_its_phase_though_that_is_called_the_same() -> None:
+    promoted = after(Command.START, Command.PROMOTE, of=OPEN_ENDED)
+    paused = fold(promoted, decide(promoted, request(Command.PAUSE, at_s=7.0, reason="x")))
+    assert phase_began(fold(paused, decide(paused, configure(enabled=False, at_s=8.0)))) == (7.0, "x")
+    assert phase_began(fold(paused, decide(paused, configure(share=0.2, at_s=9.0, reason="y")))) == (9.0, "y")
 
 
 def test_configure_sets_what_it_names_and_notes_the_step() -> None:
@@ -228,6 +246,8 @@ def test_whatever_is_asked_the_state_is_sound_and_is_what_the_log_adds_up_to(
         assert bool(state.steps) == (state.run > 0)
         assert not state.steps or state.steps[-1].share == share_in_force(state)
         assert 0 <= state.stage < len(state.plan.stages)
+        assert (state.ended_at_s is not None) == (state.phase in ENDED)
+        assert begins_run(before, event.command, event.share) == (state.run > before.run)
         earlier = before.missing_accepted_through if state.run == before.run else None
         assert earlier is None or (state.missing_accepted_through or 0) >= earlier
     assert folded(events) == state

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ab.filled import Books, Filled, TradingTerms, filled_days
+from ab.books import Books, Filled, TradingTerms
+from ab.filled import filled_days
 from ab.outcomes import DAY_S, Allotment, Entry, OutcomeState, UnitDay
 from tests.fakes.closes import FakeCloses
 from trading.agents import ExecutionMode
@@ -24,14 +25,20 @@ CAPITAL = 1_000.0
 # One USD is ten basis points of the capital.
 USD = 10.0
 TERMS = TradingTerms(mode=PAPER, capital_usd=CAPITAL, changed_s=None)
-# Each day closes at 100 and as many USD as days are over.
-RISING = FakeCloses(closes={("BTC", float(DAY_S * day)): 100.0 + day for day in range(DAYS + 2)})
+# Each day closes at 100 and as many USD as days are over, the bar of the entry at 99.
+MIDNIGHTS = {("BTC", float(DAY_S * day)): 100.0 + day for day in range(DAYS + 2)}
+RISING = FakeCloses(closes={**MIDNIGHTS, ("BTC", NOON): 99.0})
+# Half a minute before the bar of the entry closed.
+CAME_S = NOON - 30.0
 
 
 def books(**changes: object) -> Books:
     made = Books(
         entries={"ann": Entry(arm=Arm.RL, since_s=NOON)},
+        came_s=dict.fromkeys(("ann", "bob", "cid", "dan"), CAME_S),
+        ended_s=None,
         terms={"ann": TERMS},
+        held={},
         working_s={},
         allotment_of=lambda _: Allotment(symbols=1, capital_usd=None),
         prices=RISING,
@@ -42,18 +49,19 @@ def books(**changes: object) -> Books:
 
 
 def fill(bought: float, held: float, *, days: float | None = 0.5, **changes: object) -> Filled:
-    """A fill at 100 USD without a fee, `days` after the start."""
+    """A fill at 100 USD without a fee, `days` after the start, on both clocks unless told."""
     made = Filled(
         user_id="ann",
         symbol="BTC",
         mode=PAPER,
+        ordered_s=NOON if days is None else days * DAY_S,
         market_s=None if days is None else days * DAY_S,
         bought=Decimal(str(bought)),
         held=Decimal(str(held)),
         price=100.0,
         fee=0.0,
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return made._replace(**changes)
 
 
 def earned(*fills: Filled, **changes: object) -> list[float]:
@@ -104,15 +112,65 @@ def test_an_order_at_midnight_belongs_to_the_day_that_begins() -> None:
     assert [unit.turnover for unit in filled_days([fill(1, 1, days=1.0)], books())] == [0.0, 0.1, 0.0, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("before", [fill(0.5, 2, days=0.6), fill(2, 2, days=0.4)])
-def test_what_was_held_at_the_entry_is_left_out_until_it_is_flat(before: Filled) -> None:
-    mixed = [before, fill(1, 3, days=1.5, fee=1.0), fill(-3, 0, days=2.5, price=50.0)]
-    assert earned(*mixed) == [0.0] * DAYS
-    assert earned(*mixed, fill(-1, -1, days=2.5, price=110.0)) == [0.0, 0.0, 7.0, -1.0]
+def test_the_account_begins_with_what_the_first_fill_found_at_the_close_of_the_entry() -> None:
+    sold = fill(-3, 0, days=2.5, price=110.0, fee=1.0)
+    assert earned(sold) == [6.0, 3.0, 23.0, 0.0]
+    assert earned(sold, held={"ann": {"BTC": Decimal(7)}}) == [6.0, 3.0, 23.0, 0.0]
+    assert earned(fill(-3, 0)) == [3.0, 0.0, 0.0, 0.0]
 
 
-def test_an_order_from_before_the_entry_that_fills_into_a_new_position_leaves_nothing_known() -> None:
-    assert states(fill(1, 1, days=1.5), fill(1, 2, days=0.4)) == "mmmmm"
+def test_what_was_held_at_the_entry_and_never_traded_since_is_what_is_held_now() -> None:
+    held = {"ann": {"BTC": Decimal(-2)}}
+    assert earned(held=held) == [-4.0, -2.0, -2.0, -2.0]
+    assert earned(fill(1, 1, symbol="ETH"), fill(-1, 0, symbol="ETH", price=105.0), held=held)[0] == 1.0
+
+
+@pytest.mark.parametrize("earlier", [fill(1, 2, days=0.4), fill(1, 2, ordered_s=CAME_S - 1.0)])
+def test_what_was_ordered_before_the_entry_and_filled_before_the_run_was_held(earlier: Filled) -> None:
+    assert earned(earlier, fill(-2, 0, days=1.5)) == [4.0, -2.0, 0.0, 0.0]
+    assert earned(earlier) == [4.0, 2.0, 2.0, 2.0]
+    assert earned(earlier, held={"ann": {"BTC": Decimal(1)}}) == [4.0, 2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("earlier", [fill(1, 2, days=0.4), fill(1, 2, days=None, ordered_s=CAME_S - 1.0)])
+def test_what_was_ordered_before_the_entry_and_filled_after_one_of_the_run_counts_on_its_day(earlier: Filled) -> None:
+    assert earned(fill(1, 1, days=1.5, price=101.0), earlier, fill(-2, 0, days=2.5)) == [1.0, 2.0, -4.0, 0.0]
+
+
+def test_dust_from_before_hides_no_loss() -> None:
+    lost = [fill(1, 1.25, days=1.5), fill(-1, 0.25, days=1.6, price=50.0)]
+    assert earned(*lost) == [0.5, -49.75, 0.25, 0.25]
+
+
+def test_without_the_close_of_the_entry_the_first_day_cannot_be_told() -> None:
+    bare = FakeCloses(closes=MIDNIGHTS)
+    assert states(fill(-1, 1, days=2.5), prices=bare) == "mkkkl"
+    assert states(fill(1, 1, days=2.5), prices=bare) == "kkkkl"
+    assert states(fill(-1, 1), prices=FakeCloses(complete_to={"BTC": 0.0}), until_s=DAY_S * 1.5) == "ll"
+
+
+def test_who_has_no_agent_in_the_run_earned_nothing_with_what_is_held() -> None:
+    assert earned(terms={}, held={"ann": {"BTC": Decimal(2)}}) == [0.0] * DAYS
+
+
+def test_what_is_held_of_an_unknown_capital_is_missing() -> None:
+    unknown = {"ann": replace(TERMS, capital_usd=None)}
+    assert states(terms=unknown, held={"ann": {"BTC": Decimal(2)}}) == "mmmmm"
+    assert states(fill(1, 3, days=2.5), terms=unknown) == "mmmmm"
+
+
+def test_what_was_ordered_in_the_run_counts_and_what_was_ordered_after_it_does_not() -> None:
+    ended_s = 2.0 * DAY_S
+    later = fill(5, 6, days=1.7, ordered_s=ended_s + 1.0)
+    last = fill(-1, 5, days=1.9, ordered_s=ended_s, price=50.0)
+    assert earned(fill(1, 1, days=1.5), later, last, ended_s=ended_s) == [0.0, -50.0, 0.0, 0.0]
+    # Of a market that began anew after the run, whose hour is one before the entry.
+    assert earned(later._replace(market_s=NOON - 1.0), ended_s=ended_s, held={"ann": {"BTC": Decimal(6)}}) == [
+        2.0,
+        1.0,
+        1.0,
+        1.0,
+    ]
 
 
 def test_what_was_ordered_after_the_end_is_left_out() -> None:
@@ -122,7 +180,7 @@ def test_what_was_ordered_after_the_end_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     "gap",
-    [fill(1, 3, days=2.5), fill(1, 2, days=None), replace(fill(1, 2, days=2.5), held=None)],
+    [fill(1, 3, days=2.5), fill(1, 2, days=None), fill(1, 2, days=2.5)._replace(held=None)],
     ids=["gap", "day", "held"],
 )
 def test_from_the_last_fill_before_a_gap_on_nothing_is_known(gap: Filled) -> None:
@@ -148,7 +206,7 @@ def test_fills_of_another_mode_are_missing_from_their_day_on() -> None:
 def test_a_fee_that_is_not_told_is_waited_for_and_then_missing(until_days: float, expected: str) -> None:
     untold = fill(-1, 0, days=1.2, fee=None)
     assert states(fill(1, 1), untold, until_s=DAY_S * until_days) == expected
-    assert states(fill(1, 1), replace(untold, fee=0.1), until_s=DAY_S * until_days) == "k" * (len(expected) - 1) + "l"
+    assert states(fill(1, 1), untold._replace(fee=0.1), until_s=DAY_S * until_days) == "k" * (len(expected) - 1) + "l"
 
 
 @pytest.mark.parametrize(("until_days", "expected"), [(2.5, "kll"), (3.5, "kmll"), (4.5, "kmmll")])
@@ -255,11 +313,11 @@ def close_of(closes: Sequence[Decimal], symbol: str, days: int) -> Decimal:
     return closes[SYMBOLS.index(symbol) * DAYS + days - 1]
 
 
-def booked(traded: Sequence[Traded]) -> list[Filled]:
-    """As the ledger books them."""
+def booked(traded: Sequence[Traded], opening: Mapping[str, Decimal] | None = None) -> list[Filled]:
+    """As the ledger books them, after what was held at first."""
     rows: list[Filled] = []
     for symbol in SYMBOLS:
-        position = FLAT
+        position = replace(FLAT, quantity=(opening or {}).get(symbol, Decimal(0)), arm=Arm.RL)
         for one in (each for each in traded if each.symbol == symbol):
             side = Side.BUY if one.bought > 0 else Side.SELL
             new = Fill(side=side, quantity=abs(one.bought), price=one.price, fee=one.fee, arm=Arm.RL, at_s=1.0)
@@ -269,7 +327,7 @@ def booked(traded: Sequence[Traded]) -> list[Filled]:
                     fill(0, 0, days=one.hour / 24, symbol=symbol, price=float(one.price), fee=float(part.fee or 0))
                 )
                 bought = part.quantity if side is Side.BUY else -part.quantity
-                rows[-1] = replace(rows[-1], bought=bought, held=position.quantity)
+                rows[-1] = rows[-1]._replace(bought=bought, held=position.quantity)
     return rows
 
 
@@ -285,6 +343,33 @@ def hour_by_hour(traded: Sequence[Traded], closes: Sequence[Decimal]) -> list[De
             days.append(now - equity)
             equity = now
     return days
+
+
+@given(
+    st.lists(trades, max_size=12),
+    closes_of_days,
+    st.tuples(*[st.decimals(Decimal(-3), Decimal(3), places=4) for _ in SYMBOLS]),
+    st.tuples(*[amounts for _ in SYMBOLS]),
+)
+def test_the_days_add_up_to_cash_and_value_at_the_end_less_value_at_the_entry_and_fees(
+    traded: list[Traded], closes: list[Decimal], openings: tuple[Decimal, ...], prices: tuple[Decimal, ...]
+) -> None:
+    opening, entry = dict(zip(SYMBOLS, openings, strict=True)), dict(zip(SYMBOLS, prices, strict=True))
+    market = {(symbol, day * DAY_S): close_of(closes, symbol, day) for symbol in SYMBOLS for day in range(1, DAYS + 1)}
+    at_entry = {(symbol, NOON): price for symbol, price in entry.items()}
+    known = FakeCloses(
+        closes={(symbol, float(at)): float(price) for (symbol, at), price in (market | at_entry).items()}
+    )
+    now = {symbol: opening[symbol] + sum(one.bought for one in traded if one.symbol == symbol) for symbol in SYMBOLS}
+    rows = booked(traded, opening)
+
+    days = list(filled_days(rows, books(prices=known, held={"ann": now})))[:-1]
+
+    worth = sum(now[symbol] * close_of(closes, symbol, DAYS) - opening[symbol] * entry[symbol] for symbol in SYMBOLS)
+    expected = worth - sum(one.bought * one.price + one.fee for one in traded)
+    assert {unit.state for unit in days} == {OutcomeState.KNOWN}
+    earned_usd = sum((unit.net_bps or 0.0) / USD for unit in days)
+    assert earned_usd == pytest.approx(float(expected), rel=1e-9, abs=1e-6)
 
 
 @given(st.lists(trades, max_size=12), closes_of_days)

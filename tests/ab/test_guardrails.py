@@ -12,6 +12,7 @@ from trading.vocabulary import Arm
 MONEY = ArmMoney(
     arm=Arm.RL,
     users=10,
+    users_traded=3,
     user_days=40,
     missing=0,
     net_bps=-3.0,

@@ -38,6 +38,7 @@ def days(nets: list[float]) -> list[UnitDay]:
 
 
 MISSING = replace(unit(4, None, OutcomeState.MISSING), fees_bps=None, turnover=None)
+K, L, M = OutcomeState.KNOWN, OutcomeState.LATE, OutcomeState.MISSING
 TODAY = unit(5, -70.0, OutcomeState.LATE)
 NOBODY_ANSWERED = Served(exposures=0, as_assigned=0, failed=0)
 NO_HITS = Hits(judged=0, earned=0, confidences=(), events=())
@@ -87,6 +88,7 @@ def test_what_an_arm_did_is_told_from_the_days_that_are_known() -> None:
     assert arm_money(Arm.RL, DAYS, SERVED) == ArmMoney(
         arm=Arm.RL,
         users=2,
+        users_traded=2,
         user_days=5,
         missing=1,
         net_bps=pytest.approx(6.0),
@@ -104,7 +106,7 @@ def test_what_an_arm_did_is_told_from_the_days_that_are_known() -> None:
 def test_of_an_arm_without_days_nothing_is_known() -> None:
     nothing = arm_money(Arm.FALLBACK, [MISSING], NOBODY_ANSWERED)
 
-    assert (nothing.users, nothing.user_days, nothing.missing) == (1, 0, 1)
+    assert (nothing.users, nothing.users_traded, nothing.user_days, nothing.missing) == (1, None, 0, 1)
     assert {
         nothing.net_bps,
         nothing.net_usd,
@@ -124,6 +126,33 @@ def test_one_day_without_a_capital_or_costs_makes_the_sums_unknown() -> None:
     money = arm_money(Arm.RL, untold, SERVED)
 
     assert (money.net_bps, money.net_usd, money.fees_bps, money.fees_usd, money.turnover) == (20.0, *[None] * 4)
+
+
+def test_a_day_that_earned_nothing_earned_0_usd_of_whatever_capital() -> None:
+    idle = replace(unit(0, 0.0, user_id="bob"), capital_usd=None, fees_bps=0.0, turnover=0.0)
+
+    money = arm_money(Arm.RL, [unit(0, 20.0), idle], SERVED)
+
+    assert (money.net_bps, money.net_usd, money.fees_usd) == pytest.approx((10.0, 20.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("turnovers", "traded"),
+    [
+        ([(K, 0.0), (K, 0.25)], 1),
+        ([(K, 0.0), (K, 0.0)], 0),
+        ([(K, 0.0), (L, 0.25)], 1),
+        ([(K, 0.0), (M, None)], 0),
+        ([(K, 0.25), (K, None)], None),
+        ([(M, None), (L, None)], None),
+    ],
+)
+def test_who_traded_has_a_turnover_and_where_it_is_not_told_nobody_knows(
+    turnovers: list[tuple[OutcomeState, float | None]], traded: int | None
+) -> None:
+    told = [replace(unit(day, 0.0, state), turnover=turnover) for day, (state, turnover) in enumerate(turnovers)]
+
+    assert arm_money(Arm.RL, told, SERVED).users_traded == traded
 
 
 def test_an_arm_that_only_gained_lost_nothing() -> None:

@@ -57,6 +57,13 @@ def test_a_stage_whose_conditions_are_met_leads_to_the_next() -> None:
     )
 
 
+def test_what_a_stage_does_not_ask_for_is_no_reason_for_the_next() -> None:
+    ramp = plan(stages=(replace(stage(0.1), min_days=0.0, min_units=0), stage(0.25)))
+    assert judged(after(Command.START, of=ramp)).reasons == (
+        "Stage 1 of 2 is done: 8.00 market days. The share grows from 0.1 to 0.25.",
+    )
+
+
 @pytest.mark.parametrize("state", [RUNNING, UNAPPROVED, PAUSED, PROMOTED, LAST])
 def test_a_loss_rolls_back_on_the_first_tick_also_while_waiting(state: ExperimentState) -> None:
     verdict = judged(state, guards=LOSING)

@@ -19,7 +19,8 @@ from trading.orders import Order, OrderState, Receipt, Side
 
 async def place(store: Store, name: str, side: Side, quantity: str, *, hours: float, user_id: str = "anna") -> Order:
     """An order in BTC that works at the venue, decided so many hours after the start of an experiment."""
-    made = one_order(side, quantity, market_s=START_S + hours * HOUR_S)
+    at_s = START_S + hours * HOUR_S
+    made = one_order(side, quantity, market_s=at_s, created_at_s=at_s)
     made = replace(made, request=replace(made.request, client_order_id=name, user_id=user_id), decision_id=name)
 
     async def work(connection: StoreConnection) -> None:

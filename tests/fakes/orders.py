@@ -21,6 +21,7 @@ from adapters.store.trading_tables import orders
 from tests.fakes.advisers import agent
 from tests.fakes.brokers import PRICE, RULES, FakeBroker
 from tests.fakes.decisions import DECISION
+from tests.fakes.experiment_rows import unless_there_is_one
 from tests.fakes.jobs import HandClock
 from tests.fakes.journals import row
 from tests.fakes.stores import running
@@ -71,8 +72,9 @@ def order_id(number: int) -> str:
 
 
 async def put_agent(store: Store, made: Agent = AGENT) -> None:
-    """Have this agent in the store, whatever it was."""
+    """Have this agent in the store, whatever it was, and the experiment of `decided` unless there is one."""
     await store.write(change_agent(made.user_id, lambda _: (made, None)))
+    await store.write(unless_there_is_one(DECISION.assignment))
 
 
 def intending(decision: Decision, *, venue: str = "paper", **todo: object) -> Intending:

@@ -109,6 +109,7 @@ def arm_money(arm: Arm) -> ArmMoney:
     return ArmMoney(
         arm=arm,
         users=140 if policy else 154,
+        users_traded=131 if policy else 149,
         user_days=1_900,
         missing=3,
         net_bps=2.4 if policy else -1.1,
@@ -218,4 +219,16 @@ RUNNING = replace(
     },
     market=Market(source="BTC, hourly bars from 2026-01-01", simulated=False, paper=True),
     generated_at_s=START_S + TAKEN * DAY_S + 3.0e6,
+)
+
+# The same by what fills earned, where only some of the users have an agent.
+BY_LEDGER = replace(
+    RUNNING,
+    state=replace(
+        RUNNING.state,
+        plan=replace(PLAN, analysis=replace(PLAN.analysis, source=OutcomeSource.LEDGER)),
+    ),
+    findings=replace(
+        FINDINGS, money={arm: replace(money, users_traded=57) for arm, money in RUNNING.findings.money.items()}
+    ),
 )

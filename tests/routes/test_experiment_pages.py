@@ -49,6 +49,11 @@ def test_each_command_is_given_with_the_version_it_is_based_on(house: House, com
     assert house.reads.asked == [(command, VersionedRequest(version=3, reason="because"))]
 
 
+def test_blanks_around_a_reason_are_no_part_of_it(house: House) -> None:
+    assert house.ask("/experiments/ramp/pause", "POST", {**BASED, "reason": "  the feed was down "}).status == 200
+    assert house.reads.asked == [("pause", VersionedRequest(version=3, reason="the feed was down"))]
+
+
 def test_an_override_names_the_user_and_the_arm(house: House) -> None:
     assert house.ask("/experiments/ramp/override", "POST", {**BASED, "user_id": "anna", "arm": None}).status == 200
     assert house.reads.asked == [OverrideRequest(version=3, user_id="anna", arm=None)]
@@ -67,6 +72,7 @@ def test_days_are_accepted_as_missing_up_to_one_and_for_a_reason(house: House) -
         *(({"through": day}, "through") for day in (20484, "20484", "2026-02-30", "2026-1-31", "", None, True)),
         ({"through": "2026-01-31T00:00:00Z"}, "through"),
         ({"reason": ""}, "reason"),
+        ({"reason": " \u3000"}, "reason"),
         ({"reason": None}, "reason"),
         ({"version": None}, "version"),
         ({"user_id": "anna"}, "user_id"),
@@ -116,6 +122,7 @@ def test_what_is_not_there_is_said_in_the_words_of_the_wire(house: House, url: s
         ({"version": True}, "version"),
         ({"version": -1}, "version"),
         ({"version": 3, "reason": "a\nb"}, "reason"),
+        ({"version": 3, "reason": "   "}, "reason"),
         ({"version": 3, "force": True}, "force"),
     ],
 )

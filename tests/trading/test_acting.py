@@ -56,19 +56,23 @@ def test_what_is_left_of_the_wait_is_of_the_market_and_told_in_wall_seconds(
 
 
 def test_the_id_of_a_decision_is_the_same_from_every_worker() -> None:
-    assert decision_id(SECRET, BAR) == decision_id(bytes(SECRET), replace(BAR))
-    assert len(decision_id(SECRET, BAR)) == 32
-    assert int(decision_id(SECRET, BAR), 16) > 0
+    assert decision_id(SECRET, BAR, life_s=0.0) == decision_id(bytes(SECRET), replace(BAR), life_s=0.0)
+    assert len(decision_id(SECRET, BAR, life_s=0.0)) == 32
+    assert int(decision_id(SECRET, BAR, life_s=0.0), 16) > 0
 
 
 def test_every_bar_and_every_secret_has_its_own_ids() -> None:
     near = [BAR, replace(BAR, user_id="user12"), replace(BAR, symbol="ETH"), replace(BAR, bar_close_s=CLOSE.at_s + 1)]
-    ids = {decision_id(secret, bar) for bar in near for secret in (SECRET, b"t" * 32)}
+    ids = {decision_id(secret, bar, life_s=0.0) for bar in near for secret in (SECRET, b"t" * 32)}
 
     assert len(ids) == 8
 
 
 def test_no_two_users_share_an_id_by_how_they_are_named() -> None:
-    assert decision_id(SECRET, replace(BAR, user_id='a","B', symbol="C")) != decision_id(
-        SECRET, replace(BAR, user_id="a", symbol='B","C')
+    assert decision_id(SECRET, replace(BAR, user_id='a","B', symbol="C"), life_s=0.0) != decision_id(
+        SECRET, replace(BAR, user_id="a", symbol='B","C'), life_s=0.0
     )
+
+
+def test_a_market_that_began_anew_has_every_bar_once_more() -> None:
+    assert decision_id(SECRET, BAR, life_s=-1.5e9) != decision_id(SECRET, BAR, life_s=-1.5e9 + 60.0)

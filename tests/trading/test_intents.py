@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ab.assignment import Split
 from ab.state import Command
@@ -17,7 +19,7 @@ from trading.agents import AgentState, ExecutionMode
 from trading.intents import Facts, Planned, Venue, plan, trades
 from trading.ledger import FLAT, Position
 from trading.orders import MadeUnder, OrderState, Side
-from trading.vocabulary import Arm, BlockReason, Decision, Halt
+from trading.vocabulary import Action, Arm, BlockReason, Decision, Halt
 
 FULL = Position(quantity=Decimal(3), average_cost=PRICE, arm=Arm.FALLBACK, opened_at_s=START.wall_s)
 FACTS = Facts(
@@ -59,7 +61,7 @@ def test_an_order_has_all_that_was_decided() -> None:
     assert (order.state, order.reduces, order.deadline) == (OrderState.NEW, False, START.after(2.0))
     assert DECISION.market is not None
     assert order.market_s == DECISION.market.now_s
-    assert order.made_under == MadeUnder(experiment="default", version=4)
+    assert order.made_under == MadeUnder(experiment="default", run=2, version=4)
 
 
 def test_the_same_facts_lead_to_the_same_order() -> None:
@@ -135,15 +137,31 @@ def test_an_order_of_the_policy_is_worth_no_more_than_its_agent_and_its_experime
     assert (made.order is None) is refused
 
 
-@pytest.mark.parametrize(("served", "refused"), [(Arm.RL, (BlockReason.LIMIT_NOTIONAL,)), (Arm.FALLBACK, ())])
-def test_the_cap_of_a_stage_holds_for_the_policy_that_a_pause_left_with_a_position_not_for_the_rule(
-    served: Arm, refused: tuple[BlockReason, ...]
-) -> None:
-    # A full position is worth 300.
-    staged = experiment(stages=(stage(0.5, max_notional_usd=299.99),))
-    assignment = Split(after(Command.START, Command.PAUSE, of=staged)).assign("user123")
-    made = planned(decision=replace(decided(1, arm=served), assignment=assignment))
-    assert (assignment.arm, made.decision.refused_by) == (Arm.FALLBACK, refused)
+PAUSED = Split(after(Command.START, Command.PAUSE, of=experiment(stages=(stage(0.5, max_notional_usd=299.99),))))
+
+
+def while_paused(target: float, arm: Arm) -> Decision:
+    """A decision of this arm under an experiment that is paused."""
+    return replace(decided(1, target=target, arm=arm), assignment=PAUSED.assign("user123"))
+
+
+@given(held=st.integers(0, 30), target=st.floats(0.0, 1.0))
+def test_during_a_pause_the_policy_never_adds_to_what_it_holds(held: int, target: float) -> None:
+    quantity = Decimal(held) / 10
+    facts = replace(FACTS, position=replace(FULL, quantity=quantity, arm=Arm.RL))
+    buys = Decimal(target) * 3 > quantity
+    decision = replace(while_paused(target, Arm.RL), action=Action.BUY if buys else Action.SELL)
+    made = planned(facts, decision)
+    assert made.order is None or made.order.reduces
+    # The rule decides as ever: what it may, but for risk, the policy may.
+    by_rule = planned(facts, replace(decision, served_arm=Arm.FALLBACK)).order
+    assert (made.order is None) is (by_rule is None or not by_rule.reduces)
+
+
+def test_who_adds_to_what_it_holds_during_a_pause_is_told_why_there_is_no_order() -> None:
+    refused = planned(decision=while_paused(0.9, Arm.RL)).decision.refused_by
+    assert refused == (BlockReason.EXPERIMENT_STOPPED,)
+    assert planned(decision=while_paused(1.0, Arm.FALLBACK)).order is not None
 
 
 STOPPED = replace(FACTS, experiment_stopped=True)

@@ -143,4 +143,5 @@ async def _end(loop: asyncio.Task[None]) -> None:
 
 
 def id_of(place: int, user_id: str = "user123", symbol: str = "BTC") -> str:
-    return decision_id(SECRET, AgentBar(user_id=user_id, symbol=symbol, bar_close_s=close_of(place)))
+    bar = AgentBar(user_id=user_id, symbol=symbol, bar_close_s=close_of(place))
+    return decision_id(SECRET, bar, life_s=0.0)

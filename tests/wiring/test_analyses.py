@@ -94,6 +94,19 @@ def test_an_evaluation_keeps_the_outcomes_and_prints_the_findings(
     assert {one.state for one in kept} >= {"known", "late"}
 
 
+def test_an_evaluation_tells_that_it_gets_on_before_and_after_each_part(
+    chosen: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(chosen, users=3)
+    ask("evaluate")
+    assert capsys.readouterr().err.splitlines() == [
+        "6 exposures or fills are read ...",
+        "All days are marked.",
+        "The outcomes are kept, and judged ...",
+        "They are judged.",
+    ]
+
+
 def test_the_page_says_the_verdict(chosen: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     begin(chosen, users=3)
     page = tmp_path / "report.html"

@@ -1,7 +1,7 @@
 """What an experiment has shown is computed from what is recorded of it: every figure here is worked out by hand."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from adapters.store.engine import Location
 from adapters.store.outcomes import Outcome, read_outcomes, save_outcomes
 from adapters.store.reported_outcomes import ReportedOutcome, save_reported
 from tests.fakes.advisers import agent
-from tests.fakes.experiments import after, plan, request, running
+from tests.fakes.experiments import after, plan, request, running, stage
 from tests.fakes.exposures import DAY_S, START_S, Exposing, entries, hourly
 from tests.fakes.journals import insert
 from tests.fakes.market import HOUR_S, FakeMarket
@@ -74,13 +74,18 @@ def asked(location: Location) -> Iterator[OpenStore]:
 
 
 def evidence(
-    location: Location, bars: Mapping[str, Sequence[Bar]], *, at_hours: float, state: ExperimentState | None = None
+    location: Location,
+    bars: Mapping[str, Sequence[Bar]],
+    *,
+    at_hours: float,
+    state: ExperimentState | None = None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Evidence:
     at_s = START_S + at_hours * HOUR_S
     market = FakeMarket(bars, now_s=at_s)
     question = Question(state=state or begun(), at_s=at_s, latency_p99_ms=12.5)
     with asked(location) as store:
-        return gather(store, market, TERMS, question, wall_s=at_s + 5.0)
+        return gather(store, market, TERMS, question, wall_s=at_s + 5.0, progress=progress)
 
 
 def days_of(found: Evidence, user_id: str) -> list[UnitDay]:
@@ -277,7 +282,7 @@ def test_no_look_is_taken_on_outcomes_that_may_still_come(location: Location) ->
     # A day later nobody waits for them any more: they are missing.
     missing = find(evidence(location, {"BTC": flat(49)}, at_hours=49, state=reported))
     assert [look.users_rl for look in missing.primary.looks[:1]] == [0]
-    assert missing.primary.conclusion is Conclusion.CANNOT_CONCLUDE
+    assert missing.primary.conclusion is Conclusion.UNDECIDED
     assert not missing.complete
 
 
@@ -369,6 +374,56 @@ def test_nothing_good_is_said_of_a_policy_that_answered_less_than_half_of_the_ti
     )
 
 
+def gaining(location: Location, **changes: object) -> Evidence:
+    """Twelve days, all looks of the plan, on which the policy's users gained more than the rule's on each."""
+    fill(location, crowd(10, losing=0.5))
+    state = running(analysis=analysis(looks=12, **changes))
+    state = replace(state, steps=(Step(stage=0, share=0.1, since_s=float(START_S)),))
+    return evidence(location, {"BTC": rising(300)}, at_hours=300, state=state)
+
+
+def silent(unit: UnitDay) -> UnitDay:
+    return replace(unit, state=OutcomeState.MISSING, net_bps=None, fees_bps=None, turnover=None)
+
+
+@pytest.mark.parametrize("arms", [{RL}, {RULE}, {RL, RULE}])
+@pytest.mark.parametrize("accepted", [None, START_S // DAY_S + 11])
+def test_nothing_good_is_said_while_days_are_missing_in_one_arm_more_than_in_the_other(
+    location: Location, arms: set[Arm], accepted: int | None
+) -> None:
+    found = gaining(location)
+    held = [
+        silent(unit) if found.entries[unit.user_id].arm in arms and unit.day % 4 == 0 else unit for unit in found.days
+    ]
+    question = replace(found.question, state=replace(found.question.state, missing_accepted_through=accepted))
+    primary = find(replace(found, days=held, question=question)).primary
+    assert (primary.conclusion is Conclusion.BETTER) == (len(arms) == 2)
+    if len(arms) == 1:
+        assert primary.conclusion is Conclusion.UNDECIDED
+        shares = ("0.25", "0") if arms == {RL} else ("0", "0.25")
+        assert f"a share of {shares[0]} is missing with the policy and of {shares[1]} with the rule" in primary.reason
+
+
+def test_days_that_are_missing_after_the_latest_look_are_of_the_next_one(location: Location) -> None:
+    found = gaining(location)
+    later = [silent(unit) if unit.day == START_S // DAY_S + 12 else unit for unit in found.days]
+    assert later != found.days
+    assert find(replace(found, days=later)).primary.conclusion is Conclusion.BETTER
+
+
+def test_nothing_good_is_said_of_a_policy_whose_losses_only_the_cut_makes_small(location: Location) -> None:
+    found = gaining(location, lowest_bps=-10.0)
+    assert find(found).primary.conclusion is Conclusion.BETTER
+    fifth = START_S // DAY_S + 5
+    lost = [
+        replace(unit, net_bps=-1500.0) if found.entries[unit.user_id].arm is RL and unit.day == fifth else unit
+        for unit in found.days
+    ]
+    primary = find(replace(found, days=lost)).primary
+    assert primary.conclusion is Conclusion.UNDECIDED
+    assert "nothing good is said on the cut alone" in primary.reason
+
+
 @pytest.mark.parametrize("reason", ["paused", "disabled", "rolled_back", "killed"])
 def test_who_answered_while_it_did_not_run_says_nothing_of_how_an_arm_was_served(
     location: Location, reason: str
@@ -393,6 +448,30 @@ def test_nobody_is_compared_once_more_than_half_have_the_policy() -> None:
     paused = replace(promoted, phase=Phase.PAUSED, paused_from=Phase.PROMOTED, steps=(*promoted.steps, off))
     for later in (paused, replace(promoted, steps=(*paused.steps, on))):
         assert compared_until_s(later) == START_S + 5.0
+
+
+def test_one_that_was_promoted_while_disabled_is_compared_no_more_also_while_it_is_paused() -> None:
+    off = request(Command.CONFIGURE, enabled=False, market_s=START_S + 5.0)
+    commands = [request(Command.START, market_s=float(START_S)), off]
+    commands += [request(command, market_s=START_S + 9.0) for command in (Command.PROMOTE, Command.PAUSE)]
+    for state in (after(*commands[:count], of=plan(stages=(stage(0.5),))) for count in (3, 4)):
+        assert compared_until_s(state) == START_S + 5.0
+
+
+def test_who_judges_is_told_of_each_page_that_is_read_whoever_is_on_it(location: Location) -> None:
+    outside = [bought(f"user{number}", RULE, propensity=None) for number in range(40)]
+    told: list[int] = []
+    fill(location, outside)
+    evidence(location, {"BTC": flat(30)}, at_hours=30, progress=told.append)
+    assert told == [40]
+
+
+def test_who_judges_is_told_of_the_second_reading_too(location: Location) -> None:
+    later = bought("bob", RL, hours=28, propensity=None, reason=AssignmentReason.OVERRIDE)
+    told: list[int] = []
+    fill(location, [bought("amy", RL), bought("bob", RULE), later])
+    evidence(location, {"BTC": flat(30)}, at_hours=30, progress=told.append)
+    assert told == [3, 3]
 
 
 def test_a_loss_of_today_breaks_the_guardrail_today(location: Location) -> None:

@@ -1,11 +1,14 @@
 """The evaluator acts on what is recorded: one worker at a time, at once where money is lost, never on the unknown."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import repeat
 from pathlib import Path
+
+import pytest
 
 from ab.plan import Guard, OutcomeSource, Response
 from ab.state import Command, ExperimentState, Phase
@@ -36,6 +39,7 @@ from trading.orders import Side
 from trading.vocabulary import Arm, Bar
 from wiring.analyses import terms_of
 from wiring.analysis import find
+from wiring.engine_commands import InForce
 from wiring.evaluated import Evaluated, Failing, KnownFindings, evaluated_text
 from wiring.evaluator import EVALUATION_S, LEASE_S, Around, Evaluator
 from wiring.evidence import Question, gather
@@ -517,6 +521,116 @@ def test_a_command_given_while_it_looks_does_not_hide_a_loss(tmp_path: Path) -> 
     played(main, tmp_path, CRASH)
 
 
+@dataclass
+class Commanded:
+    """Keeps wiring.engine_commands.InForce: just before the engine acts, others command, as often as there is one."""
+
+    of: Experiments
+    others: Iterator[Sequence[str]]
+    acted: int = 0
+
+    async def look(self) -> ExperimentState | None:
+        return await self.of.look()
+
+    async def act(self, state: ExperimentState, command: Command, *, reason: str, least_market_s: float | None) -> None:
+        self.acted += 1
+        for other in next(self.others, ()):
+            now = await self.of.look()
+            assert now is not None
+            if other == "override":
+                said = OverrideRequest(version=now.version, user_id=f"user{now.version}", arm="rl")
+                await self.of.override(KEY, said)
+            else:
+                await self.of.command(KEY, other, VersionedRequest(version=now.version))
+        await self.of.act(state, command, reason=reason, least_market_s=least_market_s)
+
+
+def evaluator_of(house: House, worker: Worker, experiments: InForce) -> Evaluator:
+    """The evaluator of a worker that goes by these experiments."""
+
+    async def unknown() -> None:
+        return None
+
+    around = Around(
+        store=worker.store,
+        market=house.market,
+        experiments=experiments,
+        analyst=worker.judge,
+        latency_p99_ms=unknown,
+    )
+    return Evaluator(around, owner="one", now=house.clock, tick_s=TICK_S, look_s=0.01)
+
+
+@pytest.mark.parametrize(
+    ("others", "acted"),
+    [
+        (repeat(("override",)), 1),
+        ([("pause",)], 2),
+        ([("override", "pause", "resume")], 1),
+        ([("pause",), ("resume",)], 3),
+    ],
+)
+def test_no_command_given_between_an_evaluation_and_its_stop_delays_it(
+    tmp_path: Path, others: Iterable[Sequence[str]], acted: int
+) -> None:
+    async def main(house: House) -> None:
+        worker = await begun(house)
+        await expose(worker, bought("amy", Arm.RL), bought("bob", Arm.FALLBACK))
+        experiments = Commanded(worker.experiments, iter(others))
+        house.go(32.0)
+        await evaluator_of(house, worker, experiments).tick()
+        await worker.experiments.look()
+        assert worker.state().phase is Phase.ROLLED_BACK
+        assert (len(worker.judge.runs), experiments.acted) == (1, acted)
+
+    played(main, tmp_path, CRASH)
+
+
+def test_a_stage_does_not_begin_on_what_others_made_of_it_meanwhile(tmp_path: Path) -> None:
+    async def main(house: House) -> None:
+        worker = await begun(house)
+        await expose(worker, bought("amy", Arm.RL), bought("bob", Arm.FALLBACK))
+        house.go(26.0)
+        await worker.command("approve")
+        experiments = Commanded(worker.experiments, iter([("override",)]))
+        await evaluator_of(house, worker, experiments).tick()
+        await worker.experiments.look()
+        assert (worker.state().stage, experiments.acted) == (0, 1)
+
+    played(main, tmp_path, [100.0] * 100)
+
+
+def test_a_run_that_was_begun_meanwhile_is_not_stopped_for_the_last_one(tmp_path: Path) -> None:
+    async def main(house: House) -> None:
+        worker = await begun(house)
+        await expose(worker, bought("amy", Arm.RL), bought("bob", Arm.FALLBACK))
+        house.go(32.0)
+        experiments = Commanded(worker.experiments, iter([("rollback", "start")]))
+        await evaluator_of(house, worker, experiments).tick()
+        await worker.experiments.look()
+        assert (worker.state().phase, worker.state().run, experiments.acted) == (Phase.RUNNING, 2, 1)
+
+    played(main, tmp_path, CRASH)
+
+
+def test_a_stream_of_commands_delays_no_pause_for_want_of_an_evaluation(tmp_path: Path) -> None:
+    async def main(house: House) -> None:
+        worker = await begun(house)
+        evaluator = evaluator_of(house, worker, Commanded(worker.experiments, repeat(("override",))))
+        worker.judge.error = AnalysisFailed("nan is no price")
+        for _ in range(3):
+            await evaluator.tick()
+            house.clock.go(TICK_S)
+        await worker.experiments.look()
+        assert worker.state().phase is Phase.PAUSED
+        await worker.known.refresh()
+        failing = worker.failing()
+        assert failing is not None
+        assert failing.paused
+
+    played(main, tmp_path, [100.0] * 100)
+
+
 async def failing_ticks(house: House, worker: Worker, ticks: int) -> None:
     worker.judge.error = AnalysisFailed("nan is no price")
     for _ in range(ticks):
@@ -634,6 +748,34 @@ def test_a_market_that_began_anew_ends_the_run(tmp_path: Path) -> None:
         await second.experiments.look()
         assert second.state().phase is Phase.ROLLED_BACK
         assert "25.0 h behind" in str(second.state().reason)
+        # Its days end where its record does: none of them is left out of its results.
+        last = second.findings.last(KEY)
+        assert last is not None
+        assert second.state().steps[-1].since_s == last.findings.at_s > house.market.now_s()
+
+    played(main, tmp_path, [100.0] * 100)
+
+
+def test_what_is_started_after_the_market_began_anew_goes_on(tmp_path: Path) -> None:
+    async def main(house: House) -> None:
+        worker = await begun(house)
+        # The exposures of the run before lie ahead of the market's clock; they are of another run.
+        house.go(26.0)
+        await expose(worker, bought("amy", Arm.RL), bought("bob", Arm.FALLBACK))
+        await worker.command("pause")
+        await worker.command("resume")
+        await worker.evaluator.tick()
+        house.market.advance(-25.0 * HOUR_S)
+        await worker.evaluator.tick()
+        assert worker.state().phase is Phase.ROLLED_BACK
+        await worker.command("start")
+        for hours in (0.0, 1.0):
+            house.go(hours)
+            await worker.evaluator.tick()
+            assert (worker.state().phase, worker.state().run) == (Phase.RUNNING, 2)
+        last = worker.findings.last(KEY)
+        assert last is not None
+        assert (last.run, last.findings.money) == (2, {})
 
     played(main, tmp_path, [100.0] * 100)
 
@@ -661,7 +803,7 @@ def test_what_was_found_of_one_stage_lets_no_later_one_begin(tmp_path: Path) -> 
 
 @dataclass
 class LooksAtOnce:
-    """Keeps wiring.evaluator.InForce: an experiment of an earlier version, when a plan's looks could be that close."""
+    """Keeps wiring.engine_commands.InForce: one of an earlier version, when the looks of a plan could be that close."""
 
     of: Experiments
 
@@ -671,26 +813,15 @@ class LooksAtOnce:
         analysis = replace(state.plan.analysis, look_days=1e-310)
         return replace(state, plan=replace(state.plan, analysis=analysis))
 
-    async def act(self, state: ExperimentState, command: Command, *, reason: str) -> None:
-        await self.of.act(state, command, reason=reason)
+    async def act(self, state: ExperimentState, command: Command, *, reason: str, least_market_s: float | None) -> None:
+        await self.of.act(state, command, reason=reason, least_market_s=least_market_s)
 
 
 def test_looks_that_are_too_close_to_be_counted_are_all_due(tmp_path: Path) -> None:
     async def main(house: House) -> None:
         worker = await begun(house)
         house.go(1.0)
-
-        async def unknown() -> None:
-            return None
-
-        around = Around(
-            store=worker.store,
-            market=house.market,
-            experiments=LooksAtOnce(worker.experiments),
-            analyst=worker.judge,
-            latency_p99_ms=unknown,
-        )
-        await Evaluator(around, owner="one", now=house.clock, tick_s=TICK_S).tick()
+        await evaluator_of(house, worker, LooksAtOnce(worker.experiments)).tick()
         assert len(worker.judge.runs) == 1
 
     played(main, tmp_path, [100.0] * 100)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ab.alarms import clock_set_back
 from ab.state import Command
 from adapters.store.engine import Location, Store
 from adapters.store.experiments import ExperimentChange, LoggedEvent, change_experiment
@@ -51,6 +52,30 @@ def test_the_times_of_a_log_do_not_go_back_either_where_another_experiment_takes
         assert ended["market_at"] == "2023-11-14T22:14:20.000Z"
         assert other.split.states["default"].steps[-1].since_s == MARKET_S + 60.0
         assert other.split.states["ramp"].steps[-1].since_s == MARKET_S
+
+    within(location, test)
+
+
+@pytest.mark.parametrize("end", ["rollback", "kill", "promote"])
+def test_a_run_begins_at_the_market_s_own_time_and_goes_back_behind_it_no_more(location: Location, end: str) -> None:
+    async def test(one: Desk, other: Desk) -> None:
+        await one.configure(rl_traffic_percentage=0.1)
+        one.market_s = MARKET_S + 9e6
+        await one.give("default", end)
+        # As after restart-market, at a wall clock that was put back as well.
+        began_s = one.market_s = other.market_s = MARKET_S - 9e6
+        one.wall_s = WALL_S - 60.0
+        await (one.give("default", "start") if end == "kill" else one.configure(rl_traffic_percentage=0.2))
+        state = one.split.states["default"]
+        assert [step.since_s for step in state.steps] == [began_s]
+        assert clock_set_back(state, None, began_s) is None
+        other.market_s -= 60.0
+        await other.configure(rl_traffic_percentage=0.3)
+        await other.give("default", "pause")
+        assert [step.since_s for step in other.split.states["default"].steps] == [began_s] * 3
+        events = (await one.experiments.events("default", after=0, limit=20))["events"]
+        times = [event["at"] for event in events]  # type: ignore[attr-defined]
+        assert times == sorted(times)
 
     within(location, test)
 

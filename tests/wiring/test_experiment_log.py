@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from ab.commands import fold
 from ab.defaults import default_plan
 from ab.plan import Analysis, Guard, Guardrail, OutcomeSource, Plan, Response, Stage
-from ab.state import Command, Event, ExperimentState, Override, Phase, Step
+from ab.requests import decide
+from ab.state import Command, Event, ExperimentState, Override, Phase, Step, phase_began
+from tests.fakes.experiments import after, request
 from trading.errors import StoreRefused
 from trading.vocabulary import Arm
 from wiring.experiment_log import event_from, event_text, state_after, state_from, state_text
@@ -85,6 +87,9 @@ STATES = st.builds(
     missing_accepted_through=st.none() | COUNTS,
     missing_accepted_reason=st.none() | TEXTS,
     paused_from=st.none() | st.sampled_from(Phase),
+    phase_since_s=MAYBE,
+    phase_reason=st.none() | TEXTS,
+    ended_at_s=MAYBE,
 )
 
 CREATED = Event(
@@ -116,6 +121,17 @@ def test_a_log_adds_up_to_what_its_events_do() -> None:
     assert state is not None
     assert (state.phase, state.share, state.version) == (Phase.RUNNING, 0.25, 2)
     assert state_after([]) is None
+
+
+def test_an_experiment_that_was_written_before_its_phases_had_times_says_what_its_last_command_says() -> None:
+    state = after(Command.START, request(Command.ROLLBACK, at_s=7.0, reason="it lost"))
+    kept = json.loads(state_text(state))
+    for name in ("phase_since_s", "phase_reason", "ended_at_s"):
+        del kept[name]
+    old = state_from(json.dumps(kept))
+    assert (phase_began(old), old.ended_at_s) == ((7.0, "it lost"), None)
+    begun = fold(old, decide(old, request(Command.START, at_s=9.0, reason="mended")))
+    assert phase_began(begun) == (9.0, "mended")
 
 
 def test_what_was_written_before_days_could_be_accepted_or_a_promotion_paused_is_read_as_of_that_time() -> None:

@@ -13,7 +13,7 @@ from ab.state import Command, ExperimentState
 from adapters.store.engine import Location
 from tests.fakes.brokers import FakeBroker
 from tests.fakes.experiment_rows import commanding, everybody, in_force
-from tests.fakes.experiments import request
+from tests.fakes.experiments import after, plan, request, stage
 from tests.fakes.jobs import HandClock
 from tests.fakes.journals import rows_of
 from tests.fakes.orders import AGENT, Worker, all_orders, decided, held, put_agent, reasons, states, worker
@@ -48,8 +48,8 @@ def within(
 ) -> None:
     async def main() -> None:
         async with worker(location, FakeBroker(), clock()) as made:
-            await put_agent(made.store)
             await in_force(made.store, STARTED)
+            await put_agent(made.store)
             await test(made)
 
     asyncio.run(main())
@@ -119,22 +119,63 @@ def test_what_reduces_and_what_the_rule_decided_leaves_all_the_same(
     within(location, test)
 
 
-@pytest.mark.parametrize("late", ["order", "send"])
-def test_another_experiment_that_takes_the_place_stops_it_where_it_gives_the_rule(
-    location: Location, late: str
-) -> None:
-    nobody = replace(everybody("other"), share=0.0)
+def begun_anew() -> ExperimentState:
+    return after(Command.START, Command.KILL, Command.START, of=STARTED.plan)
 
+
+@pytest.mark.parametrize("late", ["order", "send"])
+@pytest.mark.parametrize("then", [everybody("other"), begun_anew()], ids=["displaced", "begun anew"])
+def test_another_experiment_or_run_that_takes_the_place_stops_it_though_it_gives_the_policy_too(
+    location: Location, then: ExperimentState, late: str
+) -> None:
     async def test(made: Worker) -> None:
         decision = by_policy(1)
         if late == "order":
-            await in_force(made.store, nobody)
+            await in_force(made.store, then)
             assert (await made.act(decision)).refused_by == (BlockReason.EXPERIMENT_STOPPED,)
             return
         await made.act(decision)
-        await in_force(made.store, nobody)
+        await in_force(made.store, then)
         await made.send()
         assert await reasons(made.store) == ["experiment_stopped"]
+
+    within(location, test)
+
+
+@pytest.mark.parametrize(("cap", "state"), [(300.0, "filled"), (299.99, "blocked")])
+def test_a_stage_that_begins_between_caps_what_was_made_before_it(location: Location, cap: float, state: str) -> None:
+    # A full position is worth 300.
+    ramp = plan(key="ramp", stages=(stage(0.5), stage(1.0, max_notional_usd=cap)))
+    mine = request(Command.OVERRIDE, user_id="user123", arm=Arm.RL)
+    first = after(Command.START, mine, of=ramp)
+
+    async def test(made: Worker) -> None:
+        await in_force(made.store, first)
+        await made.act(by_policy(1, under=first))
+        await command(made, request(Command.ADVANCE), first)
+        await made.send()
+        assert await states(made.store) == [state]
+
+    within(location, test)
+
+
+@pytest.mark.parametrize("between", [False, True], ids=["nothing between", "an unrelated event between"])
+def test_during_a_pause_the_policy_never_adds_to_what_it_holds_and_may_close_it(
+    location: Location, between: bool
+) -> None:
+    paused = after(Command.START, Command.PAUSE, of=STARTED.plan)
+
+    async def test(made: Worker) -> None:
+        await made.act(by_policy(1, target=0.4))
+        await made.send()
+        await command(made, request(Command.PAUSE))
+        if between:
+            await command(made, request(Command.OVERRIDE, user_id="other", arm=Arm.FALLBACK), paused)
+        more = await made.act(by_policy(2, under=paused))
+        assert (more.refused_by, more.client_order_id) == ((BlockReason.EXPERIMENT_STOPPED,), None)
+        await made.act(by_policy(3, under=paused, target=0.0))
+        await made.send()
+        assert (await states(made.store), await held(made.store)) == (["filled"] * 2, 0)
 
     within(location, test)
 
@@ -153,7 +194,7 @@ def test_what_changes_nothing_for_the_user_stops_nothing(location: Location) -> 
 
 
 def test_a_worker_that_knew_nothing_of_the_experiment_is_judged_by_what_the_store_has(location: Location) -> None:
-    unknown = replace(decided(1).assignment, version=0)
+    unknown = replace(Split(STARTED).assign("user123"), version=0)
 
     async def test(made: Worker) -> None:
         await made.act(replace(decided(1), assignment=unknown))

@@ -9,8 +9,10 @@ import pytest
 from ab.results import Conclusion, Findings
 from ab.state import ExperimentState
 from tests.fakes.experiments import findings, primary, running
+from tests.fakes.reports import arm_money
 from tests.fakes.waiting import run
 from trading.errors import InvalidField, NotFound, StoreRefused
+from trading.vocabulary import Arm
 from wiring.evaluated import Evaluated, KnownFindings, choice_of, evaluated_from, evaluated_text
 from wiring.experiment_results import ExperimentResults
 from wiring.latencies import latencies_of, latencies_text
@@ -106,6 +108,17 @@ def test_findings_that_were_not_tested_over_days_are_not_known() -> None:
     assert KnownFindings({choice_of("default"): earlier}.get).of(running()) is None
     without_looks = replace(FOUND, findings=findings(primary=primary(looks=0)))
     assert KnownFindings({choice_of("default"): evaluated_text(without_looks)}.get).of(running()) is not None
+
+
+def test_findings_that_do_not_say_how_many_users_traded_are_made_again() -> None:
+    money = {arm: arm_money(arm) for arm in (Arm.RL, Arm.FALLBACK)}
+    text = evaluated_text(replace(FOUND, findings=findings(money=money)))
+    assert KnownFindings({choice_of("default"): text}.get).of(running()) == findings(money=money)
+    document = json.loads(text)
+    for one in document["findings"]["money"].values():
+        del one["users_traded"]
+    earlier = json.dumps(document, separators=(",", ":"))
+    assert KnownFindings({choice_of("default"): earlier}.get).of(running()) is None
 
 
 def test_power_of_what_cannot_be_expected_is_refused_before_anything_runs() -> None:

@@ -9,9 +9,11 @@ from ab.defaults import ANALYSIS
 from ab.state import Command
 from schemas.experiments import AnalysisRequest
 from tests.fakes.experiment_desks import RAMP, Desk, within
-from tests.fakes.experiments import START_S, after, plan, stage
+from tests.fakes.experiments import START_S, after, plan, request, stage
+from tests.fakes.settings import settings
 from tests.fakes.stores import STORES
-from wiring.experiment_views import show_experiment
+from trading.vocabulary import Arm
+from wiring.experiment_views import show_experiment, show_status
 
 SHORT = plan(analysis=replace(ANALYSIS, looks=5), stages=(stage(0.5),))
 
@@ -28,6 +30,16 @@ def test_a_draft_that_can_conclude_nothing_is_shown_with_a_warning() -> None:
 
 def test_a_draft_that_can_conclude_is_shown_without() -> None:
     assert show_experiment(after(of=plan()), None, in_force=False, market_s=START_S)["warnings"] == []
+
+
+def test_it_is_shown_since_when_it_is_in_its_phase_and_what_was_commanded_last() -> None:
+    ended = request(Command.ROLLBACK, at_s=START_S + 20.0, reason="it lost")
+    later = request(Command.OVERRIDE, at_s=START_S + 80.0, user_id="anna", arm=Arm.FALLBACK, reason="a friend")
+    state = after(Command.START, ended, later)
+    whole = show_experiment(state, None, in_force=True, market_s=START_S)
+    for shown in (whole, show_status(state, settings(Path()), in_force=True)):
+        assert (shown["phase_since"], shown["phase_reason"]) == ("2023-11-14T22:13:40.000Z", "it lost")
+        assert (shown["changed_at"], shown["reason"]) == ("2023-11-14T22:14:40.000Z", "a friend")
 
 
 def test_once_it_runs_its_results_say_what_can_be_concluded() -> None:

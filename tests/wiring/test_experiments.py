@@ -257,6 +257,46 @@ def test_the_engine_acts_on_the_experiment_as_it_saw_it(location: Location) -> N
     within(location, test)
 
 
+@pytest.mark.parametrize("stop", [Command.PAUSE, Command.ROLLBACK, Command.KILL])
+def test_what_stops_a_run_is_taken_whatever_was_commanded_of_users_and_shares_meanwhile(
+    location: Location, stop: Command
+) -> None:
+    async def test(one: Desk, _: Desk) -> None:
+        seen: ExperimentState = one.split.states["default"]
+        await one.configure(rl_traffic_percentage=0.1)
+        with pytest.raises(StaleVersion):
+            await one.experiments.act(seen, Command.PROMOTE, reason="nothing of this version is known")
+        await one.experiments.act(seen, stop, reason="lost 12 %")
+        stopped = one.split.states["default"]
+        assert (stopped.version, stopped.reason) == (seen.version + 2, "lost 12 %")
+
+    within(location, test)
+
+
+def test_what_stops_a_run_stops_no_later_one_in_the_same_phase(location: Location) -> None:
+    async def test(one: Desk, _: Desk) -> None:
+        seen: ExperimentState = one.split.states["default"]
+        await one.give("default", "kill")
+        await one.give("default", "start")
+        with pytest.raises(StaleVersion):
+            await one.experiments.act(seen, Command.ROLLBACK, reason="lost 12 %")
+        assert one.split.states["default"].phase is Phase.RUNNING
+
+    within(location, test)
+
+
+def test_a_pause_of_a_promotion_is_not_taken_for_one_of_a_comparison(location: Location) -> None:
+    async def test(one: Desk, _: Desk) -> None:
+        await one.give("default", "pause")
+        seen: ExperimentState = one.split.states["default"]
+        for command in ("resume", "promote", "pause"):
+            await one.give("default", command)
+        with pytest.raises(StaleVersion):
+            await one.experiments.act(seen, Command.ROLLBACK, reason="the policy is worse")
+
+    within(location, test)
+
+
 def test_where_the_store_was_not_heard_for_long_everybody_has_the_rule(location: Location) -> None:
     async def test(one: Desk, _: Desk) -> None:
         one.age_s = MOST_AGE_S + 0.1

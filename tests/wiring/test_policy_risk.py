@@ -8,6 +8,8 @@ from ab.assignment import Split
 from ab.state import Command, ExperimentState, Phase
 from tests.fakes.experiment_rows import everybody
 from tests.fakes.experiments import after, plan, request, running, stage
+from tests.fakes.one_order import one_order
+from trading.orders import MadeUnder, Order
 from trading.position_hold import held_arm
 from trading.vocabulary import Arm
 from wiring.experiment_log import state_text
@@ -20,8 +22,14 @@ NONE = request(Command.CONFIGURE, enabled=True, share=0.0)
 ALL = plan(stages=(stage(1.0),))
 
 
-def takes(state: ExperimentState, opened_by: Arm | None = None) -> bool:
-    return takes_risk(state_text(state), "amy", opened_by)
+def order_of(user_id: str = "amy", *, run: int = 1, version: int = 1) -> Order:
+    """An order worth 300, made in the first run."""
+    request = replace(one_order().request, user_id=user_id)
+    return one_order(request=request, made_under=MadeUnder(experiment="ramp", run=run, version=version))
+
+
+def takes(state: ExperimentState, opened_by: Arm | None = None, order: Order | None = None) -> bool:
+    return takes_risk(state_text(state), order or order_of(), opened_by)
 
 
 def test_a_running_or_promoted_policy_does() -> None:
@@ -54,9 +62,25 @@ def test_it_is_what_the_desk_would_ask_but_for_a_pause(phase: Phase, opened_by: 
         for user_id in map(str, range(50)):
             assignment = Split(state).assign(user_id)
             asked = held_arm(assignment, opened_by) or assignment.arm
-            assert takes_risk(state_text(state), user_id, opened_by) is (asked is Arm.RL)
+            assert takes(state, opened_by, order_of(user_id)) is (asked is Arm.RL)
+
+
+def test_what_was_decided_in_another_run_takes_none_whatever_the_user_has_in_this_one() -> None:
+    anew = after(Command.START, Command.KILL, Command.START, of=ALL)
+    assert [takes(anew, order=order_of(run=run)) for run in (0, 1, 2)] == [False, False, True]
+    assert not takes(anew, Arm.RL)
+
+
+@pytest.mark.parametrize(("cap", "taken"), [(None, True), (300.0, True), (299.99, False)])
+def test_it_takes_no_more_than_the_stage_allows_by_now(cap: float | None, taken: bool) -> None:
+    ramp = plan(stages=(stage(0.5), stage(1.0, max_notional_usd=cap)))
+    amy = request(Command.OVERRIDE, user_id="amy", arm=Arm.RL)
+    assert takes(after(Command.START, amy, of=ramp))
+    assert takes(after(Command.START, amy, Command.ADVANCE, of=ramp)) is taken
+    # The stages are over once it is promoted, and with them what they cap.
+    assert takes(after(Command.START, amy, Command.ADVANCE, Command.PROMOTE, of=ramp))
 
 
 def test_an_experiment_that_cannot_be_read_gives_everybody_the_rule() -> None:
-    assert not takes_risk("{}", "amy", Arm.RL)
-    assert not takes_risk("", "amy", None)
+    assert not takes_risk("{}", order_of(), Arm.RL)
+    assert not takes_risk("", order_of(), None)

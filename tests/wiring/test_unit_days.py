@@ -7,16 +7,20 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from ab.account import Costs
 from ab.outcomes import UnitDay
 from ab.plan import OutcomeSource
-from ab.state import ExperimentState, Phase, Step
+from ab.requests import CommandRequest
+from ab.state import Command, ExperimentState, Step
 from adapters.store.engine import Location, Store
 from adapters.store.ledger import arm_profits, holdings
+from adapters.store.order_rows import order_values
 from adapters.store.outcomes import save_outcomes
+from adapters.store.trading_tables import orders
 from tests.fakes.advisers import agent
-from tests.fakes.experiments import plan, running
+from tests.fakes.experiments import after, plan, request, running
 from tests.fakes.exposures import START_S, Exposing, entries, hourly
 from tests.fakes.fills import fill, place
 from tests.fakes.journals import insert
@@ -26,7 +30,7 @@ from tests.fakes.stores import running as opened
 from trading.ledger import unrealized
 from trading.orders import Order, Side
 from trading.vocabulary import Arm, Bar
-from wiring.analysis import find
+from wiring.analysis import find, money_days
 from wiring.evidence import Evidence, Question, gather
 from wiring.stores import OpenStore
 from wiring.unit_days import SOURCES, Terms
@@ -152,17 +156,80 @@ def test_another_capital_is_not_added_to_the_first(location: Location) -> None:
     assert {unit.capital_usd for unit in found.days} == {CAPITAL}
 
 
-def test_what_was_filled_after_the_run_is_not_its(location: Location) -> None:
+def ended(hours: float, *later: CommandRequest) -> ExperimentState:
+    """As it begun, rolled back so many hours after the start, and what was commanded later."""
+    at_s = START_S + hours * HOUR_S
+    state = after(Command.START, request(Command.ROLLBACK, at_s=at_s, market_s=at_s), *later, of=begun().plan)
+    return replace(state, steps=(*begun().steps, Step(stage=0, share=0.0, since_s=at_s)))
+
+
+def test_a_later_command_changes_nothing_of_what_an_ended_run_earned(location: Location) -> None:
     async def main(store: Store) -> None:
         await fill(store, await place(store, "a", Side.BUY, "1", hours=2), price="102")
-        await fill(store, await place(store, "b", Side.SELL, "1", hours=3), price="1", hours=51)
+        # A market that began anew after the run: its hour is one of the run's.
+        later = await place(store, "b", Side.SELL, "1", hours=52)
+        await fill(store, replace(later, market_s=START_S + 3.0 * HOUR_S), price="1", hours=52)
 
     within(location, main, exposed())
-    ended = Step(stage=0, share=0.0, since_s=START_S + 50.0 * HOUR_S)
-    state = begun()
-    over = replace(state, phase=Phase.ROLLED_BACK, changed_at_s=START_S + 50.0 * HOUR_S, steps=(*state.steps, ended))
-    assert [unit.turnover for unit in evidence(location, hours=73, state=over).days] == pytest.approx([0.102, 0, 0])
-    assert [unit.turnover for unit in evidence(location, hours=51).days] == pytest.approx([0.103, 0, 0])
+    killed_s = START_S + 60.0 * HOUR_S
+    killed = request(Command.KILL, at_s=killed_s, market_s=killed_s)
+    for state in (ended(50), ended(50, killed)):
+        assert [unit.turnover for unit in evidence(location, hours=73, state=state).days] == pytest.approx(
+            [0.102, 0, 0]
+        )
+
+
+def test_what_was_ordered_after_the_run_is_not_its_and_what_was_filled_after_it_is(location: Location) -> None:
+    async def main(store: Store) -> None:
+        await fill(store, await place(store, "a", Side.BUY, "1", hours=2), price="102")
+        last = await place(store, "b", Side.SELL, "0.5", hours=3)
+        await fill(store, await place(store, "c", Side.BUY, "1", hours=50.5), price="150")
+        await fill(store, last, price="1", hours=51)
+
+    within(location, main, exposed())
+    days = evidence(location, hours=73, state=ended(50)).days
+    assert [unit.turnover for unit in days] == pytest.approx([0.1025, 0, 0])
+    assert days[0].net_bps == pytest.approx((0.5 * 124.0 + 0.5 - 102.0 - 1.0) * 10)
+
+
+def test_what_is_ordered_after_the_run_is_not_waited_for(location: Location) -> None:
+    async def main(store: Store) -> None:
+        # A market that began anew: its hour is one of the run's.
+        later = replace(await place(store, "a", Side.BUY, "1", hours=60), market_s=START_S + 3.0 * HOUR_S)
+        mine = orders.c.client_order_id == "a"
+        await store.write(lambda connection: connection.execute(update(orders).where(mine).values(order_values(later))))
+
+    within(location, main, exposed())
+    assert states(evidence(location, hours=73, state=ended(50)).days) == "kkl"
+    assert states(evidence(location, hours=73).days) == "mmll"
+
+
+def test_what_was_held_at_the_entry_is_in_the_account_whether_it_is_sold_or_kept(location: Location) -> None:
+    kept = replace(ANNA, user_id="bill")
+
+    async def main(store: Store) -> None:
+        await fill(store, await place(store, "a", Side.BUY, "1", hours=-5), price="90")
+        await fill(store, await place(store, "b", Side.BUY, "1", hours=-5, user_id="bill"), price="90")
+        await fill(store, await place(store, "c", Side.SELL, "1", hours=3), price="103", fee="0")
+
+    within(location, main, exposed(), exposed(user_id="bill", agent=kept))
+    days = evidence(location, hours=49).days
+    earned = {(unit.user_id, unit.day - days[0].day): (unit.net_bps or 0.0) / 10 for unit in days}
+    assert [earned["anna", day] for day in range(2)] == pytest.approx([1.0, 0.0])
+    assert [earned["bill", day] for day in range(2)] == pytest.approx([22.0, 24.0])
+
+
+def test_a_word_comes_with_each_page_of_fills_and_between_the_readings_before(location: Location) -> None:
+    async def main(store: Store) -> None:
+        await fill(store, await place(store, "a", Side.BUY, "1", hours=2), price="102")
+
+    within(location, main, exposed())
+    told: list[int] = []
+    at_s = START_S + 49 * HOUR_S
+    market = FakeMarket({"BTC": hourly(CLOSES)}, now_s=at_s)
+    with OpenStore(location) as store:
+        gather(store, market, TERMS, Question(state=begun(), at_s=at_s), wall_s=at_s, progress=told.append)
+    assert told[-4:] == [0, 0, 0, 1]
 
 
 def test_who_has_no_agent_earned_nothing(location: Location) -> None:
@@ -172,3 +239,17 @@ def test_who_has_no_agent_earned_nothing(location: Location) -> None:
     within(location, main, exposed(agent=None))
     found = evidence(location, hours=25)
     assert [(unit.state.value, unit.net_bps) for unit in found.days] == [("known", 0.0), ("late", 0.0)]
+
+
+def test_money_in_usd_is_known_beside_users_who_have_no_agent_and_never_traded(location: Location) -> None:
+    async def main(store: Store) -> None:
+        await fill(store, await place(store, "a", Side.BUY, "5", hours=2), price="102")
+
+    within(location, main, exposed(), exposed(user_id="bob", agent=None))
+    found = evidence(location, hours=25)
+    money = find(found).money[Arm.RL]
+    usd = 5 * (124.0 - 102.0) - 0.5
+    assert (money.users, money.users_traded, money.user_days) == (2, 1, 2)
+    assert (money.net_usd, money.fees_usd) == pytest.approx((usd, 0.5))
+    assert money.net_bps == pytest.approx(usd / CAPITAL * 10_000 / 2)
+    assert [day.net_usd[Arm.RL] for day in money_days(found)] == pytest.approx([usd])

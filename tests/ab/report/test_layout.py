@@ -16,7 +16,7 @@ from ab.report.page import page
 from ab.report.values import Report
 from ab.results import Look
 from tests.conftest import skip_or_fail
-from tests.fakes.reports import DAY_S, EMPTY, EVENTS, RELIABILITY, RUNNING, START_S, look, money_day
+from tests.fakes.reports import BY_LEDGER, DAY_S, EMPTY, EVENTS, RELIABILITY, RUNNING, START_S, look, money_day
 
 DESK, TABLET, PHONE = 1100, 800, 400
 
@@ -65,6 +65,7 @@ REPORTS = {
     ),
     "empty": EMPTY,
     "running": replace(RUNNING, calibration=(RELIABILITY,)),
+    "ledger": BY_LEDGER,
     "one look": told([look(1)]),
     "few planned": told([look(1), look(2)], planned=3),
     "some planned": told([look(number) for number in range(1, 8)], planned=7),

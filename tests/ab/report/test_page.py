@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ab.plan import OutcomeSource
 from ab.report.page import page
 from ab.report.values import Report
 from ab.results import Conclusion
@@ -65,6 +66,22 @@ def test_the_page_says_that_both_accidents_have_to_be_ruled_out() -> None:
     assert "Is the difference an accident of who was assigned?" in words
     assert "Is the difference an accident of what the market did on these days?" in words
     assert "p by users 0.0643, needed 0.0051, p by days 0.0679, needed 0.0041" in words
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (OutcomeSource.AS_IF, "there is no price to mark the account at"),
+        (OutcomeSource.REPORTED, "a decision that could be traded has not been reported"),
+        (OutcomeSource.LEDGER, "a fee is not told or an order may still be filled"),
+    ],
+)
+def test_the_page_says_what_a_missing_day_is_by_the_source_of_the_plan(source: OutcomeSource, why: str) -> None:
+    plan = replace(RUNNING.state.plan, analysis=replace(RUNNING.state.plan.analysis, source=source))
+    words = said(replace(RUNNING, state=replace(RUNNING.state, plan=plan)))
+    assert why in words
+    assert ("price" in words) == (source is not OutcomeSource.REPORTED)
+    assert ("never traded earned 0, which is known and counts" in words) == (source is OutcomeSource.LEDGER)
 
 
 def test_hostile_text_is_shown_and_never_becomes_a_tag() -> None:

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ab.plan import OutcomeSource
 from ab.report.markup import Markup
 from ab.report.tables import (
     SHOWN_EVENTS,
@@ -25,6 +26,7 @@ from trading.vocabulary import Arm
 UNKNOWN_MONEY = ArmMoney(
     arm=Arm.RL,
     users=3,
+    users_traded=None,
     user_days=0,
     missing=7,
     net_bps=None,
@@ -50,17 +52,34 @@ def rows(table: Markup) -> dict[str, list[str]]:
 def test_money_that_is_not_known_is_never_a_number(unknown: float | None) -> None:
     names = ("net_bps", "net_usd", "fees_bps", "fees_usd", "drawdown_bps", "worst_day_bps", "tail_loss_bps", "turnover")
     money = {Arm.RL: replace(UNKNOWN_MONEY, **dict.fromkeys(names, unknown))}
-    shown = rows(money_table(money))
-    counted = {"Users": "3", "User-days with an outcome": "0", "User-days without a price": "7"}
+    shown = rows(money_table(money, OutcomeSource.AS_IF))
+    counted = {"Users": "3", "User-days with an outcome": "0", "User-days missing": "7"}
     for name, (policy, rule) in shown.items():
         assert policy == counted.get(name, "not known")
         assert rule == "not known"
 
 
 def test_money_stands_under_its_arm_with_its_sign() -> None:
-    shown = rows(money_table({arm: arm_money(arm) for arm in (Arm.RL, Arm.FALLBACK)}))
+    shown = rows(money_table({arm: arm_money(arm) for arm in (Arm.RL, Arm.FALLBACK)}, OutcomeSource.AS_IF))
+    assert shown["Users who traded"] == ["131", "149"]
     assert shown["Net profit a user-day, bps of capital"] == ["+2.4", "\N{MINUS SIGN}1.1"]
     assert shown["Net profit in all, USD"] == ["+4,560", "\N{MINUS SIGN}2,090"]
+
+
+@pytest.mark.parametrize(
+    ("source", "account"),
+    [
+        (OutcomeSource.AS_IF, "by the as-if account"),
+        (OutcomeSource.REPORTED, "by what callers reported"),
+        (OutcomeSource.LEDGER, "by the ledger"),
+    ],
+)
+def test_money_and_guardrails_say_by_whose_account_and_of_whom_they_are(source: OutcomeSource, account: str) -> None:
+    assert f"of the compared users, {account}</caption>" in money_table({}, source)
+    guarded = (
+        "of everybody whom the policy was to serve, compared or not; losses, turnover and fees by the as-if account"
+    )
+    assert f"{guarded}</caption>" in guard_table(FINDINGS.guards, PLAN.guardrails)
 
 
 def test_serving_shows_failures_and_what_the_assigned_arm_answered() -> None:
@@ -100,7 +119,7 @@ def test_guardrails_are_broken_within_not_judged_or_cannot_be_told() -> None:
         "within its limit",
         "cannot be told",
     ]
-    assert shown["Decisions that failed"][:4] == ["%", "0.42", "2", "pauses"]
+    assert shown["Share of failed decisions"][:4] == ["%", "0.42", "2", "pauses"]
 
 
 def test_a_guardrail_that_was_not_read_cannot_be_told() -> None:

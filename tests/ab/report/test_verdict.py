@@ -7,8 +7,12 @@ import pytest
 from ab.report.markup import join
 from ab.report.values import Report
 from ab.report.verdict import sentence, verdict, warnings
+from ab.requests import CommandRequest
 from ab.results import Conclusion
+from ab.state import Command
+from tests.fakes.experiments import START_S, after, request
 from tests.fakes.reports import EMPTY, FINDINGS, RUNNING
+from trading.vocabulary import Arm
 
 CALM = replace(
     RUNNING,
@@ -49,6 +53,14 @@ def test_the_sentence_gives_the_effect_of_the_last_look_with_its_interval() -> N
     )
 
 
+def test_what_was_found_worse_is_said_with_the_look_that_showed_it_though_the_effect_is_a_gain_since() -> None:
+    looks = RUNNING.findings.primary.looks
+    lost = replace(looks[-2], effect_bps=-9.0, low_bps=-15.0, high_bps=-3.0, significant=True)
+    primary = replace(RUNNING.findings.primary, looks=(*looks[:-2], lost, looks[-1]), conclusion=Conclusion.WORSE)
+    shown = sentence(replace(RUNNING, findings=replace(RUNNING.findings, primary=primary)))
+    assert f"at look {lost.number} of 30 the effect is \N{MINUS SIGN}9.0 bps" in shown
+
+
 def test_before_the_first_look_no_effect_is_named() -> None:
     assert sentence(EMPTY).endswith("none of 30 looks is taken.")
 
@@ -78,6 +90,34 @@ def test_a_disabled_experiment_says_so() -> None:
     assert "Disabled" in verdict(replace(RUNNING, state=replace(RUNNING.state, enabled=False)))
 
 
+def doing(*commands: Command | CommandRequest) -> str:
+    """The head of the page of an experiment that was given these commands."""
+    return verdict(replace(RUNNING, state=after(*commands)))
+
+
+def test_what_it_is_doing_is_said_with_when_and_why_that_began_whatever_came_since() -> None:
+    ended = request(Command.ROLLBACK, at_s=START_S + 120.0, reason="lost 900 bps")
+    later = request(Command.OVERRIDE, at_s=START_S + 86_400.0, user_id="anna", arm=Arm.FALLBACK, reason="a friend")
+    for said in (doing(Command.START, ended), doing(Command.START, ended, later)):
+        assert "Rolled back since 2023-11-14 22:15 UTC" in said
+        assert "Reason given: <q><bdi>lost 900 bps</bdi></q>." in said
+
+
+@pytest.mark.parametrize(
+    ("commands", "words", "met"),
+    [
+        ([Command.START], "Running since", "10 % of users meet the policy."),
+        ([Command.START, Command.PAUSE], "Paused since", ", 0 % of users meet the policy."),
+        ([Command.START, Command.PROMOTE], "Promoted since", "100 % of users meet the policy."),
+        ([Command.START, Command.PROMOTE, Command.PAUSE], "Paused, promoted before, since", ", 0 % of users meet"),
+    ],
+)
+def test_the_share_that_is_said_is_that_of_now(commands: list[Command], words: str, met: str) -> None:
+    said = doing(*commands)
+    assert words in said
+    assert met in said
+
+
 def test_nothing_is_warned_of_where_all_is_well() -> None:
     assert warnings(CALM) == []
 
@@ -94,7 +134,7 @@ def test_nothing_is_warned_of_where_all_is_well() -> None:
         ),
         (
             replace(CALM, findings=replace(CALM.findings, guards=FINDINGS.guards)),
-            "Deepest fall from a peak: 612.0 against a limit of 500.0 bps of capital.",
+            "Drawdown: 612.0 against a limit of 500.0 bps of the capital.",
         ),
     ],
 )

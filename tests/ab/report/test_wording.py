@@ -6,8 +6,10 @@ import pytest
 
 from ab.plan import Guard, OutcomeSource, Response
 from ab.report.wording import (
+    ACCOUNTS,
     CONCLUSIONS,
     GUARDS,
+    MISSING,
     RESPONSES,
     SOURCES,
     chance,
@@ -65,6 +67,7 @@ def test_an_interval_says_which_end_it_has_not(low: float | None, high: float | 
 
 def test_every_word_of_the_plan_and_the_results_has_words_for_readers() -> None:
     assert set(GUARDS) == set(Guard)
+    assert set(ACCOUNTS) == set(MISSING) == set(OutcomeSource)
     assert set(RESPONSES) == set(Response)
     assert set(SOURCES) == set(OutcomeSource)
     assert set(CONCLUSIONS) == set(Conclusion)

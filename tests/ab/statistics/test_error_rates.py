@@ -1,12 +1,14 @@
 """The error rates of the primary test in a trading world, on a harness that first shows the error of naive peeking."""
 
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from ab.statistics.primary import sequential_test
+from ab.results import Conclusion
+from ab.statistics.primary import judge, sequential_test
 from ab.statistics.world import Tails, World, trade
 from tests.fakes.analyses import after_days, analysis
 
@@ -74,5 +76,25 @@ def test_looking_at_every_step_costs_less_than_three_points_of_power() -> None:
         test = sequential_test(units, PLAN, LOOKS, seed=str(run), draws=DRAWS)
         planned += test.rejected_at is not None
         single += test.extreme_count(len(LOOKS) - 1) <= 0.05 * (DRAWS + 1)
+    assert 0.5 <= single / runs <= 0.95
+    assert planned / runs >= single / runs - 0.03
+
+
+def test_the_verdict_of_both_tests_calls_equal_policies_apart_no_more_often_than_the_level() -> None:
+    chance = np.random.default_rng(5)
+    runs = 600
+    found = [judge(trade(world(60), chance), PLAN, LOOKS, seed=str(run), draws=DRAWS) for run in range(runs)]
+    told_apart = sum(primary.conclusion in (Conclusion.BETTER, Conclusion.WORSE) for primary in found)
+    assert told_apart / runs <= beyond(0.05, runs)
+
+
+def test_looking_at_every_step_costs_the_verdict_of_both_tests_less_than_three_points_of_power() -> None:
+    chance = np.random.default_rng(6)
+    single = planned = 0
+    runs, once = 600, replace(PLAN, looks=1)
+    for run in range(runs):
+        units = trade(world(200, effect_bps=6.0), chance)
+        planned += judge(units, PLAN, LOOKS, seed=str(run), draws=DRAWS).conclusion is Conclusion.BETTER
+        single += judge(units, once, LOOKS[-1:], seed=str(run), draws=DRAWS).conclusion is Conclusion.BETTER
     assert 0.5 <= single / runs <= 0.95
     assert planned / runs >= single / runs - 0.03

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ab.plan import Analysis
 from ab.statistics.power import Design, power, users_needed
-from ab.statistics.world import Tails
+from ab.statistics.world import Tails, noise
 from tests.fakes.analyses import analysis
 from trading.errors import InvalidField
 
@@ -50,9 +51,49 @@ def test_the_users_needed_have_the_power_they_are_needed_for() -> None:
     assert power(expecting(2.0), PLAN).users_needed == users
 
 
-def test_bounds_cut_the_deviation_and_many_far_looks_are_bounded_work() -> None:
-    cut = power(expecting(2.0), analysis(looks=20, bound_bps=20.0))
-    assert cut.smallest_detectable_bps < 0.7 * power(expecting(2.0), PLAN).smallest_detectable_bps
+def cut_then_tested(design: Design, plan: Analysis, *, runs: int = 1_500) -> float:
+    """How often Welch's test finds the effect in user-days that earned it and were cut then."""
+    chance, users, found = np.random.default_rng(11), design.users_per_arm, 0
+    treated = np.arange(2 * users) < users
+    for _ in range(runs):
+        days = design.deviation_bps * noise((2 * users, plan.looks), design.tails, chance)
+        cut = np.clip(days + design.effect_bps * treated[:, None], plan.lowest_bps, plan.highest_bps).mean(axis=1)
+        found += stats.ttest_ind(cut[treated], cut[~treated], equal_var=False).pvalue <= plan.alpha
+    return found / runs
+
+
+@pytest.mark.parametrize("tails", list(Tails))
+@pytest.mark.parametrize(
+    ("deviation_bps", "effect_bps", "users", "bound_bps"),
+    [(300.0, 12.0, 100, 500.0), (1000.0, 30.0, 100, 500.0), (2000.0, 150.0, 30, 500.0), (100.0, -60.0, 20, 50.0)],
+)
+def test_bounds_cut_the_effect_as_they_cut_the_days(
+    deviation_bps: float, effect_bps: float, users: int, bound_bps: float, tails: Tails
+) -> None:
+    design = Design(effect_bps=effect_bps, deviation_bps=deviation_bps, users_per_arm=users, tails=tails)
+    plan = analysis(looks=10, bound_bps=bound_bps)
+    assert power(design, plan).single == pytest.approx(cut_then_tested(design, plan), abs=0.03)
+
+
+def test_what_is_detectable_and_who_is_needed_know_the_cut_as_the_power_does() -> None:
+    plan = analysis(looks=10, bound_bps=500.0)
+    expected = Design(effect_bps=60.0, deviation_bps=1000.0, users_per_arm=100, tails=Tails.NORMAL)
+    found = power(expected, plan)
+    smallest = replace(expected, effect_bps=found.smallest_detectable_bps)
+    assert power(smallest, plan, seed=1).planned == pytest.approx(0.8, abs=0.03)
+    enough = replace(expected, users_per_arm=found.users_needed)
+    assert power(enough, plan, seed=1).single == pytest.approx(0.8, abs=0.03)
+    assert cut_then_tested(enough, plan) == pytest.approx(0.8, abs=0.03)
+
+
+def test_an_effect_that_no_size_makes_detectable_has_none() -> None:
+    plan = replace(analysis(looks=2, bound_bps=500.0), highest_bps=0.01)
+    found = power(Design(effect_bps=1.0, deviation_bps=100.0, users_per_arm=4, tails=Tails.NORMAL), plan)
+    assert found.smallest_detectable_bps is None
+    assert found.planned is not None
+
+
+def test_many_far_looks_are_bounded_work() -> None:
     assert power(expecting(0.01, 100_000), analysis(looks=1_000, look_days=7.0)).days == 7_000.0
 
 

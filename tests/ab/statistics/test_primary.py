@@ -1,5 +1,6 @@
 """The primary result says what may be said, keeps what it found and admits what it cannot tell."""
 
+import tracemalloc
 from dataclasses import replace
 from math import ceil
 
@@ -8,7 +9,8 @@ import pytest
 from scipy import stats
 
 from ab.results import Conclusion
-from ab.statistics.primary import judge
+from ab.statistics.days import day_test
+from ab.statistics.primary import judge, sequential_test
 from ab.statistics.units import Units
 from tests.fakes.analyses import after_days, alike, analysis, everybody
 
@@ -25,15 +27,15 @@ def history(users: int, effect_bps: float, seed: int = 1) -> Units:
 
 
 @pytest.mark.parametrize(("effect_bps", "conclusion"), [(15.0, Conclusion.BETTER), (-15.0, Conclusion.WORSE)])
-def test_an_effect_is_found_and_stays_found(effect_bps: float, conclusion: Conclusion) -> None:
-    units = history(120, effect_bps)
-    units.profit[:, 12:] -= 4.0 * effect_bps * units.treated[:, None]
-    found = [judge(units, PLAN, LOOKS[:looks], seed="s", draws=DRAWS) for looks in (3, 6)]
+def test_an_effect_that_lasts_is_found_and_stays_found(effect_bps: float, conclusion: Conclusion) -> None:
+    found = [judge(history(120, effect_bps), PLAN, LOOKS[:looks], seed="s", draws=DRAWS) for looks in (4, 6)]
     assert [primary.conclusion for primary in found] == [conclusion, conclusion]
+    shown = [look for look in found[0].looks if look.significant][-1 if effect_bps > 0 else 0]
+    assert f"At look {shown.number} of 6 the policy earned {abs(shown.effect_bps):.2f} bps" in found[0].reason
     assert ("more" if effect_bps > 0 else "less") in found[0].reason
     significant = [look.significant for look in found[1].looks]
     assert significant == sorted(significant)
-    assert significant[2]
+    assert significant[3]
     assert not significant[0]
 
 
@@ -154,12 +156,15 @@ def test_an_effect_that_has_turned_by_the_time_the_days_agree_is_not_concluded_f
     assert not any(look.significant for look in looks)
 
 
-def test_a_gain_by_users_and_a_later_loss_by_days_conclude_nothing() -> None:
+def test_a_gain_by_users_and_a_later_loss_by_days_conclude_nothing_until_users_show_the_loss_too() -> None:
     by_day = np.array([1.5, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.0] + [-3.0] * 12)
     looks = judge(alike(by_day), PLAN, LOOKS, seed="s", draws=DRAWS).looks
     assert next(look for look in looks if look.p_value <= look.level).effect_bps > 0
     assert next(look for look in looks if look.p_value_days <= look.level_days).effect_bps < 0
-    assert not any(look.significant for look in looks)
+    by_days = [look.p_value_days <= look.level_days for look in looks]
+    assert [look.significant for look in looks] == by_days
+    assert by_days == sorted(by_days)
+    assert not any(by_days[:4])
 
 
 def test_without_a_day_on_which_both_arms_earned_nothing_is_concluded() -> None:
@@ -207,17 +212,29 @@ def test_a_margin_that_the_interval_stays_above_is_not_worse_and_one_it_does_not
 def test_a_single_user_in_an_arm_cannot_be_concluded_from() -> None:
     units = everybody(np.random.default_rng(1).standard_normal((9, DAYS)), np.arange(9) == 0)
     primary = judge(units, PLAN, after_days(1, 2), seed="s", draws=DRAWS)
-    assert primary.conclusion is Conclusion.CANNOT_CONCLUDE
+    assert primary.conclusion is Conclusion.UNDECIDED
     assert "1 users of the policy and 8 of the rule" in primary.reason
+    assert judge(units, PLAN, LOOKS, seed="s", draws=DRAWS).conclusion is Conclusion.CANNOT_CONCLUDE
     assert primary.looks[1].effect_bps is primary.looks[1].p_value is primary.looks[1].level is None
 
 
-def test_five_users_can_have_no_significant_result() -> None:
+def test_five_users_are_too_few_so_far_before_the_last_look_and_for_good_at_it() -> None:
     units = everybody(np.arange(5.0 * DAYS).reshape(5, DAYS) ** 2, np.arange(5) < 3)
     primary = judge(units, PLAN, LOOKS, seed="s", draws=DRAWS)
     assert primary.conclusion is Conclusion.CANNOT_CONCLUDE
     assert primary.looks[-1].smallest_p == 2 / 2**5
     assert "5 users" in primary.reason
+    before = judge(units, PLAN, LOOKS[:5], seed="s", draws=DRAWS)
+    assert before.conclusion is Conclusion.UNDECIDED
+    assert "5 users" in before.reason
+
+
+def test_what_few_users_could_not_show_more_users_do() -> None:
+    units = history(80, 40.0)
+    entered = np.where(np.arange(80) < 5, 0, 4)
+    units = replace(units, entered=entered, present=np.arange(DAYS) >= entered[:, None])
+    found = [judge(units, PLAN, LOOKS[:looks], seed="s", draws=DRAWS).conclusion for looks in (1, 6)]
+    assert found == [Conclusion.UNDECIDED, Conclusion.BETTER]
 
 
 def test_too_few_draws_can_have_no_significant_result_either() -> None:
@@ -228,9 +245,10 @@ def test_too_few_draws_can_have_no_significant_result_either() -> None:
 
 def test_where_all_earned_the_same_nothing_can_be_compared() -> None:
     units = everybody(np.full((40, DAYS), 0.1), np.arange(40) < 20)
-    primary = judge(units, PLAN, LOOKS[:2], seed="s", draws=DRAWS)
-    assert primary.conclusion is Conclusion.CANNOT_CONCLUDE
-    assert "the same" in primary.reason
+    for looks, conclusion in ((LOOKS[:2], Conclusion.UNDECIDED), (LOOKS, Conclusion.CANNOT_CONCLUDE)):
+        primary = judge(units, PLAN, looks, seed="s", draws=DRAWS)
+        assert primary.conclusion is conclusion
+        assert "the same so far" in primary.reason
 
 
 def test_outcomes_of_which_chance_gives_every_result_cannot_be_concluded_from() -> None:
@@ -244,7 +262,8 @@ def test_outcomes_of_which_chance_gives_every_result_cannot_be_concluded_from() 
 
 def test_without_users_nothing_can_be_concluded() -> None:
     units = everybody(np.zeros((0, DAYS)), np.zeros(0, dtype=np.bool_))
-    assert judge(units, PLAN, after_days(1), seed="s", draws=99).conclusion is Conclusion.CANNOT_CONCLUDE
+    assert judge(units, PLAN, after_days(1), seed="s", draws=99).conclusion is Conclusion.UNDECIDED
+    assert judge(units, PLAN, LOOKS, seed="s", draws=99).conclusion is Conclusion.CANNOT_CONCLUDE
 
 
 def test_a_single_outlier_counts_no_more_than_the_bounds() -> None:
@@ -258,3 +277,33 @@ def test_a_single_outlier_counts_no_more_than_the_bounds() -> None:
 def test_more_looks_than_planned_are_refused() -> None:
     with pytest.raises(ValueError, match="6 were planned"):
         judge(history(60, 0.0), PLAN, (*LOOKS, *after_days(28)), seed="s", draws=99)
+
+
+def test_many_looks_are_judged_in_parts_as_they_would_be_at_once() -> None:
+    chance = np.random.default_rng(8)
+    treated = chance.random(60) < 0.5
+    units = everybody(chance.standard_normal((60, 45)) * 40.0 + 6.0 * treated[:, None], treated)
+    plan, looks = analysis(looks=45), after_days(*range(1, 46))
+    primary = judge(units, plan, looks, seed="s", draws=DRAWS)
+    users = sequential_test(units, plan, looks, seed="s", draws=DRAWS)
+    days = day_test(units, plan, looks, seed="s", draws=DRAWS)
+    for place, look in enumerate(primary.looks):
+        assert (look.number, look.at_s) == (place + 1, looks[place].at_s)
+        assert look.p_value == users.extreme_count(place) / (DRAWS + 1)
+        assert look.level == users.level_count(place) / (DRAWS + 1)
+        assert look.p_value_days == days.extreme_count(place) / (DRAWS + 1)
+        assert look.level_days == days.level_count(place) / (DRAWS + 1)
+        assert look.effect_bps == pytest.approx(users.randomised.difference[0, place], rel=1e-12)
+    assert primary.looks[-1].level_days > 0.0
+
+
+def test_three_times_the_looks_take_no_more_memory() -> None:
+    tracemalloc.start()
+    units = alike(np.random.default_rng(1).standard_normal(120))
+    peaks = []
+    for looks in (40, 120):
+        tracemalloc.reset_peak()
+        judge(units, analysis(looks=120), after_days(*range(1, looks + 1)), seed="s", draws=DRAWS)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]

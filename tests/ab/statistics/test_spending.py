@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from ab.statistics.spending import allowed, boundary, exceeds, spent
+from ab.statistics.spending import allowed, boundary, exceeds, spent, spent_late
 
 STATISTICS = st.integers(1, 40).flatmap(
     lambda draws: st.integers(1, 6).flatmap(
@@ -32,6 +32,13 @@ def test_all_is_spent_at_the_end_and_nothing_at_the_start() -> None:
     assert spent(0.05, 0.0) == 0.0
     assert allowed(0.05, 30, 30, 10_000)[-1] == 500
     assert allowed(0.05, 30, 30, 10_000)[0] == 0
+
+
+@given(st.floats(0.001, 0.4), st.floats(0.0, 1.0))
+def test_late_spending_is_a_power_of_the_fraction_and_all_at_the_end(alpha: float, fraction: float) -> None:
+    assert spent_late(alpha, fraction) == pytest.approx(alpha * fraction**4, rel=1e-9, abs=1e-300)
+    assert spent_late(alpha, 1.0) == alpha
+    assert allowed(alpha, 30, 30, 10_000, spent_late)[-1] == allowed(alpha, 30, 30, 10_000)[-1]
 
 
 def test_the_boundary_of_normal_walks_is_the_published_one() -> None:
@@ -75,3 +82,16 @@ def test_who_was_rejected_once_stays_rejected_and_makes_no_room() -> None:
     found = boundary(statistics, [1, 2])
     assert found.rejected_at.tolist() == [0, 1, -1, -1]
     assert exceeds(statistics[:, 1], float(found.critical[1])).tolist() == [False, True, False, False]
+
+
+@given(STATISTICS, st.integers(0, 6))
+def test_looks_taken_in_parts_have_the_boundary_of_all(rows: list[list[float]], first: int) -> None:
+    statistics = np.array(rows)
+    draws, looks = statistics.shape
+    allowance = allowed(0.3, looks, looks, draws)
+    earlier = boundary(statistics[:, :first], allowance[:first])
+    later = boundary(statistics[:, first:], allowance[first:], earlier)
+    whole = boundary(statistics, allowance)
+    assert [*earlier.critical, *later.critical] == whole.critical.tolist()
+    assert later.rejected_at.tolist() == whole.rejected_at.tolist()
+    assert later.taken == looks

@@ -212,6 +212,35 @@ def test_the_last_decision_on_a_bar_wins_in_whatever_order_they_arrive(location:
     run(main())
 
 
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("reason", [AssignmentReason.ROLLED_BACK, AssignmentReason.KILLED])
+def test_what_is_decided_after_a_run_is_over_takes_the_place_of_nothing_in_it(
+    location: Location, reason: AssignmentReason, together: bool
+) -> None:
+    over = replace(ASSIGNED, arm=Arm.FALLBACK, reason=reason, propensity=None)
+    before = [exposed(1, target=0.1), exposed(2, target=0.2)]
+    # A market that began anew has the bar again.
+    after = [exposed(3, target=0.3, assigned=over), exposed(4, bar=1, target=0.4, assigned=over)]
+    orders = {"amy": [*before, *after], "bob": [*after, *reversed(before)]}
+
+    async def main() -> None:
+        async with running(location) as store:
+            for place, (user, made) in enumerate(orders.items()):
+                mine = [
+                    changed(
+                        one,
+                        signal=replace(one.decision.signal, user_id=user),
+                        request_id=f"{int(one.decision.request_id, 16) + 10 * place:032x}",
+                    )
+                    for one in made
+                ]
+                for batch in [mine] if together else [[one] for one in mine]:
+                    await insert(store, batch)
+            assert [target for *_, target in await streamed(store)] == [0.2, 0.4] * 2
+
+    run(main())
+
+
 def test_of_two_decisions_at_the_same_time_the_same_one_wins_in_either_order(location: Location) -> None:
     one, two = exposed(1), exposed(2)._replace(decided_at_s=START_S + 1)
 

@@ -1,7 +1,7 @@
 """The fills of a run's compared users are read back as they were booked, and with what their agents traded."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,7 +11,15 @@ from sqlalchemy import update
 
 from adapters.store.connections import StoreConnection
 from adapters.store.engine import Location, Store
-from adapters.store.filled import Filled, TradedWith, stream_fills, traded_with, working_orders
+from adapters.store.filled import (
+    Filled,
+    TradedWith,
+    came_at,
+    held_now,
+    stream_fills,
+    traded_with,
+    working_orders,
+)
 from adapters.store.journal_rows import Entry
 from adapters.store.order_rows import order_values
 from adapters.store.orders import Outcome, settle
@@ -48,7 +56,7 @@ async def place(
     store: Store, name: str, side: Side = Side.BUY, quantity: str = "1", *, user_id: str = "amy", **changes: object
 ) -> Order:
     """An order that works at the venue, decided at the entry of amy."""
-    made = one_order(side, quantity, **({"market_s": float(ENTRY_S)} | changes))
+    made = one_order(side, quantity, **({"market_s": float(ENTRY_S), "created_at_s": float(ENTRY_S)} | changes))
     request = replace(made.request, client_order_id=name, user_id=user_id)
     made = replace(made, request=request, decision_id=name)
 
@@ -71,13 +79,14 @@ async def fill(store: Store, order: Order, *, at_s: float, price: str = "100", f
     await store.write(settle(order, Outcome(state=receipt.state, receipt=receipt), owner="one", now=lambda: moment))
 
 
-async def read(
-    store: Store, *, speed: float = 1.0, until_wall_s: float | None = None, page: int = 100, run: int = 1
-) -> list[Filled]:
-    """All pages, none of which is empty or too long."""
-    stream = stream_fills(store, "default", run, speed=speed, until_wall_s=until_wall_s, page=page)
-    pages = [found async for found in stream]
-    assert all(0 < len(found) <= page for found in pages)
+async def came(store: Store, *, speed: float = 1.0, run: int = 1) -> Mapping[str, float]:
+    return await store.read(came_at("default", run, speed=speed))
+
+
+async def read(store: Store, *, page: int = 100, run: int = 1) -> list[Filled]:
+    """All pages, none of which is too long."""
+    pages = [found async for found in stream_fills(store, await came(store, run=run), page=page)]
+    assert all(len(found) <= page for found in pages)
     return [each for found in pages for each in found]
 
 
@@ -88,9 +97,13 @@ def test_a_fill_says_when_its_order_was_decided_and_what_is_held_after_it(locati
         sold = await place(store, "c", Side.SELL, "0.30", market_s=ENTRY_S + 90.0)
         await fill(store, sold, at_s=ENTRY_S + 3.0, price="110.5", fee=None)
         assert await read(store) == [
-            Filled("amy", "BTC", "paper", ENTRY_S, Decimal("0.1"), Decimal("0.1"), 100.0, 0.1),
-            Filled("amy", "BTC", "paper", ENTRY_S + 60.0, Decimal("0.2"), Decimal("0.3"), 100.0, 0.1),
-            Filled("amy", "BTC", "paper", ENTRY_S + 90.0, Decimal("-0.3"), Decimal(0), 110.5, None),
+            Filled("amy", "BTC", ExecutionMode.PAPER, ENTRY_S, ENTRY_S, Decimal("0.1"), Decimal("0.1"), 100.0, 0.1),
+            Filled(
+                "amy", "BTC", ExecutionMode.PAPER, ENTRY_S, ENTRY_S + 60.0, Decimal("0.2"), Decimal("0.3"), 100.0, 0.1
+            ),
+            Filled(
+                "amy", "BTC", ExecutionMode.PAPER, ENTRY_S, ENTRY_S + 90.0, Decimal("-0.3"), Decimal(0), 110.5, None
+            ),
         ]
 
     within(location, test)
@@ -145,21 +158,9 @@ def test_fills_of_others_and_of_other_runs_are_left_out(location: Location) -> N
     within(location, test, exposed=(AMY, outside))
 
 
-def test_a_users_fills_begin_just_before_the_bar_of_the_entry_and_end_with_the_run(location: Location) -> None:
-    async def test(store: Store) -> None:
-        for number, at_s in enumerate((ENTRY_S - 31.0, ENTRY_S - 30.0, ENTRY_S + 50.0, ENTRY_S + 51.0), 1):
-            await fill(store, await place(store, str(number), quantity=str(number)), at_s=at_s)
-        # bob came an hour later
-        await fill(store, await place(store, "b", user_id="bob"), at_s=ENTRY_S + 50.0)
-        assert [int(each.bought) for each in await read(store, until_wall_s=ENTRY_S + 50.0)] == [2, 3]
-        assert [int(each.bought) for each in await read(store)] == [2, 3, 4]
-
-    within(location, test)
-
-
-def test_what_an_earlier_decision_on_the_bar_of_the_entry_bought_is_not_lost(location: Location) -> None:
-    # The exposure says the last decision on the bar: forty minutes of the market later, or one of a clock forty times
-    # as fast.
+def test_a_user_came_just_before_the_bar_of_the_entry_closed(location: Location) -> None:
+    # An exposure says the last decision on its bar: forty minutes of the market later, or one of a clock forty times as
+    # fast.
     (entered,) = entries([AMY])
     assert entered.decision.market is not None
     market = replace(entered.decision.market, now_s=ENTRY_S + 2400.0)
@@ -167,21 +168,47 @@ def test_what_an_earlier_decision_on_the_bar_of_the_entry_bought_is_not_lost(loc
 
     async def main() -> None:
         async with running(location) as store:
-            await insert(store, [late])
-            await fill(store, await place(store, "a"), at_s=ENTRY_S + 5.0)
-            assert len(await read(store)) == 1
-            assert await read(store, speed=40.0) == []
-            await fill(store, await place(store, "b"), at_s=ENTRY_S + 2341.0)
-            assert len(await read(store, speed=40.0)) == 1
+            await insert(store, [late, *entries([BOB, replace(BOB, user_id="cyd", propensity=None)])[0:1]])
+            assert await came(store) == {"amy": ENTRY_S - 30.0, "bob": ENTRY_S + HOUR_S - 30.0}
+            assert (await came(store, speed=40.0))["amy"] == ENTRY_S + 2340.0 - 30.0
+            assert await came(store, run=2) == {}
 
     asyncio.run(main())
+
+
+def test_all_that_was_ordered_since_a_user_came_is_read_even_where_the_clock_was_set_back(location: Location) -> None:
+    async def test(store: Store) -> None:
+        for number, at_s in enumerate((ENTRY_S - 4000.0, ENTRY_S - 3000.0, ENTRY_S + 50.0), 1):
+            await fill(store, await place(store, str(number), quantity=str(number)), at_s=at_s)
+        assert [(int(each.bought), each.ordered_s) for each in await read(store)] == [(2, ENTRY_S), (3, ENTRY_S)]
+
+    within(location, test)
+
+
+def test_what_users_hold_now_is_told_by_symbol_and_mode(location: Location) -> None:
+    async def test(store: Store) -> None:
+        await fill(store, await place(store, "a", quantity="0.3"), at_s=1.0)
+        await fill(store, await place(store, "b", Side.SELL, "0.1", user_id="bob", mode=ExecutionMode.LIVE), at_s=2.0)
+        await fill(store, await place(store, "c", user_id="dan"), at_s=3.0)
+        held = [
+            ("amy", "BTC", ExecutionMode.PAPER, Decimal("0.3")),
+            ("bob", "BTC", ExecutionMode.LIVE, Decimal("-0.1")),
+        ]
+        assert await store.read(held_now("default", 1)) == held
+        await fill(store, await place(store, "d", Side.SELL, "0.3"), at_s=4.0)
+        assert await store.read(held_now("default", 1)) == held[1:]
+        assert await store.read(held_now("default", 2)) == []
+
+    within(location, test)
 
 
 def test_rows_from_before_these_columns_say_that_they_do_not_know(location: Location) -> None:
     async def test(store: Store) -> None:
         await fill(store, await place(store, "a", market_s=None), at_s=ENTRY_S + 1.0)
-        await store.write(lambda connection: connection.execute(update(fills).values(held=None)))
-        assert [(each.market_s, each.held) for each in await read(store)] == [(None, None)]
+        await store.write(lambda connection: connection.execute(update(fills).values(held=None, ordered_at=None)))
+        assert [(each.ordered_s, each.market_s, each.held) for each in await read(store)] == [
+            (ENTRY_S + 1.0, None, None)
+        ]
 
     within(location, test)
 
@@ -206,7 +233,7 @@ def test_orders_that_may_still_be_filled_are_told_with_their_market_time(locatio
         await place(store, "others", user_id="dan")
         await place(store, "ended", state=OrderState.CANCELED)
         found = await store.read(working_orders("default", 1))
-        assert found == [("amy", "BTC", ENTRY_S), ("bob", "BTC", 7.0)]
+        assert found == [("amy", "BTC", ENTRY_S, ENTRY_S), ("bob", "BTC", ENTRY_S, 7.0)]
 
     within(location, test)
 

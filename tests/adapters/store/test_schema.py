@@ -50,12 +50,13 @@ def test_orders_and_fills_from_before_their_market_time_was_kept_stay_and_do_not
     prepare(location)
 
     def kept(connection: Connection) -> list[tuple[object, ...]]:
-        joined = """SELECT orders.quantity, orders.market_at, experiment, experiment_version, fills.quantity, fills.at,
-            fills.market_at, held FROM orders JOIN fills USING (client_order_id)"""
+        joined = """SELECT orders.quantity, orders.market_at, experiment, experiment_run, experiment_version,
+            fills.quantity, fills.at, ordered_at, fills.market_at, held
+            FROM orders JOIN fills USING (client_order_id)"""
         return [tuple(row) for row in connection.execute(text(joined))]
 
     assert revision(location) == steps()[0]
-    assert in_transaction(location, kept) == [("3", None, None, None, "3", 2.5, None, None)]
+    assert in_transaction(location, kept) == [("3", None, None, None, None, "3", 2.5, None, None, None)]
 
 
 def test_tables_of_a_later_version_are_refused(location: Location) -> None:

@@ -40,7 +40,7 @@ def begin(service: Served) -> None:
     for path, body in (("", plan), (f"/{KEY}/start", {"version": 1})):
         answer = service.post(f"/api/v1/experiments{path}", body)
         assert answer.status in (200, 201), answer.body
-    # What a worker that has not heard of it yet let a user buy would be left out of the account.
+    # What a worker that has not heard of it yet let a user buy would be held at the entry, and its cost left out.
     heard, deadline_s = 0, time.monotonic() + 20
     while heard < 20:
         assert time.monotonic() < deadline_s, service.log.read_text()[-3000:]
