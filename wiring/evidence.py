@@ -126,12 +126,12 @@ def _found(
     state, since_s = question.state, began_s(question.state) or recorded.until_s
     outcomes = recorded.store.read(read_outcomes(recorded.experiment, recorded.run))
     saved = {(one.user_id, one.day): one for one in outcomes}
-    source = state.plan.analysis.source
+    source, over = state.plan.analysis.source, _over(state)
     marked = list(_within(marked_days(recorded), since_s))
     if source is OutcomeSource.AS_IF:
-        marked = [_once_known(unit, saved) for unit in marked]
+        marked = [_once_known(unit, saved, over=over) for unit in marked]
     found = unit_days(source, recorded, marked, progress)
-    days = [_once_known(unit, saved) for unit in _within(found, since_s)]
+    days = [_once_known(unit, saved, over=over) for unit in _within(found, since_s)]
     again = _within(_again(recorded, counted, progress), since_s)
     failed_share, since_wall_s = counted.failed_share(), market.wall_time_s(since_s)
     return Evidence(
@@ -185,9 +185,10 @@ def _over(state: ExperimentState) -> bool:
     return state.phase in (Phase.ROLLED_BACK, Phase.KILLED)
 
 
-def _once_known(unit: UnitDay, saved: _Saved) -> UnitDay:
-    # Bars are kept for a month, an experiment may last longer: what was known of a day that is over stays known.
-    if unit.state is OutcomeState.KNOWN:
+def _once_known(unit: UnitDay, saved: _Saved, *, over: bool) -> UnitDay:
+    # Bars are kept for a month, an experiment may last longer: what was known of a day that is over stays known. Of a
+    # run that is over it stays as it was: a market that began anew may have brought its days once more.
+    if unit.state is OutcomeState.KNOWN and not over:
         return unit
     before = saved.get((unit.user_id, _text_of(unit.day)))
     if before is None or before.state != KNOWN:

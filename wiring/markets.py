@@ -11,7 +11,7 @@ from adapters.ohlcv_columns import VolumeUnit
 from adapters.ohlcv_files import read_ohlcv
 from adapters.replay_market import ReplayMarket, replay_terms
 from adapters.simulated_market import SimulatedMarket, Simulation, simulation_terms
-from adapters.store.clocks import find_clock, forget_clock, open_clock
+from adapters.store.clocks import find_clock, forget_bars_ahead, forget_clock, open_clock
 from adapters.store.engine import Store
 from settings import MarketSource, Settings
 from trading.ports import Market
@@ -38,9 +38,9 @@ def plan_market(settings: Settings) -> Plan:
 
 async def begin_market(plan: Plan, store: Store) -> Market:
     """A market whose clock runs from now on. Raises StoreUnavailable."""
-    if plan.terms is None:
-        return plan.on(WALL_CLOCK, store)
-    return plan.on(await store.write(open_clock(plan.terms, wall_s=time.time())), store)
+    clock = WALL_CLOCK if plan.terms is None else await store.write(open_clock(plan.terms, wall_s=time.time()))
+    await store.write(forget_bars_ahead(clock.now_s(time.time())))
+    return plan.on(clock, store)
 
 
 def look_at_market(settings: Settings) -> Market:

@@ -104,6 +104,11 @@ def _significant(looks: Sequence[Look], analysis: Analysis) -> str:
 
 
 def _fallen(found: Look, latest: Look) -> str:
+    if latest.low_bps is None and latest.effect_bps is not None:
+        return (
+            f"The policy was found better at look {found.number}; how much its effect may be, {latest.effect_bps:.2f} "
+            "bps a day now, cannot be told at this look: nothing good is said of it."
+        )
     effect = "one that is not known" if latest.effect_bps is None else f"{latest.effect_bps:.2f} bps a day"
     return (
         f"The policy was found better at look {found.number}, and its effect has since fallen back to {effect}, "

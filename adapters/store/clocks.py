@@ -11,13 +11,11 @@ from adapters.store.engine import Work
 from adapters.store.tables import market_clocks
 from adapters.store.trading_tables import agent_bars
 from adapters.store.upsert import insert_new
+from adapters.store.versions import wait_for_turn
 
 
 def open_clock(terms: ClockTerms, *, wall_s: float) -> Work[MarketClock]:
-    """Write: the clock that all processes of these terms share; its epoch is `wall_s` when this one is the first.
-
-    Agents have decided on no bar that is still ahead of it: who did was in another life of the market.
-    """
+    """Write: the clock that all processes of these terms share; its epoch is `wall_s` when this one is the first."""
 
     async def work(connection: StoreConnection) -> MarketClock:
         begun = terms.begin(wall_s)
@@ -29,9 +27,18 @@ def open_clock(terms: ClockTerms, *, wall_s: float) -> Work[MarketClock]:
             "speed": begun.speed,
         }
         await insert_new(connection, market_clocks, values)
-        clock = await find_clock(terms)(connection) or begun
-        await connection.execute(delete(agent_bars).where(agent_bars.c.bar_close > clock.now_s(wall_s)))
-        return clock
+        return await find_clock(terms)(connection) or begun
+
+    return work
+
+
+def forget_bars_ahead(now_s: float) -> Work[None]:
+    """Write: agents have decided on no bar that closes at this market time or later: who did was in another life of
+    the market, or in another market, and would keep them from deciding when the time comes."""
+
+    async def work(connection: StoreConnection) -> None:
+        await wait_for_turn(connection)
+        await connection.execute(delete(agent_bars).where(agent_bars.c.bar_close >= now_s))
 
     return work
 

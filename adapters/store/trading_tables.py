@@ -190,6 +190,7 @@ agent_bars = Table(
     Column("taken_at", Double, nullable=False),
     PrimaryKeyConstraint("user_id", "symbol", "bar_close"),
     Index("agent_bars_time", "taken_at"),
+    Index("agent_bars_close", "bar_close"),
 )
 
 # The thresholds of the AdaptiveThreshold service as they were last told.

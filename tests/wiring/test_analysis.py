@@ -171,6 +171,20 @@ def test_what_was_known_stays_known_when_its_bars_are_gone(location: Location) -
     assert days_of(found, "amy")[0] == days_of(first, "amy")[0]
 
 
+def test_what_was_known_of_a_run_that_is_over_stays_as_it_was(location: Location) -> None:
+    fill(location, [bought("amy", RL), bought("bob", RULE)])
+    first = evidence(location, {"BTC": flat(30)}, at_hours=30)
+    with asked(location) as store:
+        store.write(save_outcomes(first.fresh))
+    running = begun()
+    over = Step(stage=0, share=0.0, since_s=START_S + 30 * HOUR_S)
+    state = replace(running, phase=Phase.ROLLED_BACK, share=0.0, steps=(*running.steps, over))
+    # Another life of the market, with other prices on the same days.
+    again = {"BTC": rising(60)}
+    assert days_of(evidence(location, again, at_hours=60), "amy")[0] != days_of(first, "amy")[0]
+    assert days_of(evidence(location, again, at_hours=60, state=state), "amy")[0] == days_of(first, "amy")[0]
+
+
 def test_an_adviser_who_could_not_answer_keeps_what_is_held(location: Location) -> None:
     silent = bought("amy", RL, hours=3, served=Arm.HOLD, failure=FailureReason.NO_SIGNAL)
     fill(location, [bought("amy", RL, price=100 + 1 / 24), replace(silent, target=0.0, price=100 + 3 / 24)])

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.replay_market import OPENING_BARS
+from adapters.store.agent_bars import Taken, take
 from adapters.store.schema import prepare
 from settings import MarketSource, Settings
+from tests.fakes.jobs import HandClock
 from tests.fakes.settings import ohlcv_file, settings
 from tests.fakes.stores import postgresql, running
+from trading.acting import AgentBar
 from trading.errors import DatasetRefused, InvalidSetting
 from trading.ports import Market
 from wiring.markets import MARKETS, look_at_market, market_notes, open_market, restart_market
@@ -120,6 +124,23 @@ def test_a_market_that_is_restarted_begins_anew(tmp_path: Path) -> None:
     assert restart_market(found) is True
     time.sleep(0.05)
     assert begun(found).now_s() < first.now_s()
+
+
+@pytest.mark.parametrize("speed", [1.0, 50_000.0])
+def test_bars_that_another_market_had_are_open_to_agents_again(tmp_path: Path, speed: float) -> None:
+    # One that ran ahead, and then one on the wall clock, or one that begins there.
+    ahead = AgentBar(user_id="amy", symbol="BTC", bar_close_s=int(time.time()) // 3600 * 3600 + 30 * 86_400)
+    found = settings(tmp_path, market_speed=speed)
+
+    async def takes(owner: str) -> Sequence[Taken]:
+        async with running(find_store(found)) as store:
+            return (await store.write(take({ahead: "f" * 32}, owner, HandClock()))).taken
+
+    prepared(found)
+    assert asyncio.run(takes("before")) != []
+    assert asyncio.run(takes("another")) == []
+    begun(found)
+    assert asyncio.run(takes("after")) != []
 
 
 def test_a_market_that_never_began_and_one_on_the_wall_clock_have_nothing_to_restart(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.market_clock import ClockTerms, MarketClock
 from adapters.store.agent_bars import take
-from adapters.store.clocks import find_clock, forget_clock, open_clock
+from adapters.store.clocks import find_clock, forget_bars_ahead, forget_clock, open_clock
 from adapters.store.engine import Location
 from tests.fakes.jobs import HandClock
 from tests.fakes.stores import running
@@ -91,22 +91,20 @@ def test_a_market_whose_clock_is_forgotten_begins_anew(location: Location) -> No
     assert opened(location, 6_000.0, terms=OTHERS[0])[0].epoch_wall_s == 1_500.0
 
 
-def test_bars_ahead_of_a_clock_were_decided_on_in_another_life(location: Location) -> None:
-    opened(location, 1_000.0)
+def test_bars_that_have_not_closed_yet_were_decided_on_in_another_life(location: Location) -> None:
     bars = [AgentBar(user_id="amy", symbol="BTC", bar_close_s=1_600_000_000 + ahead_s) for ahead_s in (3600, 7200)]
     taken_again: list[frozenset[AgentBar]] = []
 
-    async def scenario(wall_s: float) -> None:
+    async def scenario(market_s: float) -> None:
         async with running(location) as store:
-            await store.write(open_clock(TERMS, wall_s=wall_s))
+            await store.write(forget_bars_ahead(market_s))
             ids = {bar: f"{bar.bar_close_s:032}" for bar in bars}
             takings = await store.write(take(ids, f"worker {len(taken_again)}", HandClock()))
             taken_again.append(frozenset(each.bar for each in takings.taken))
 
-    # A minute of the market a second: after 120 s both bars have closed, after 70 s the first.
-    for wall_s in (1_120.0, 1_120.0, 1_070.0):
-        asyncio.run(scenario(wall_s))
-    assert taken_again == [frozenset(bars), frozenset(), frozenset(bars[1:])]
+    for after_s in (7201, 7201, 7200, 3600):
+        asyncio.run(scenario(1_600_000_000.0 + after_s))
+    assert taken_again == [frozenset(bars), frozenset(), frozenset(bars[1:]), frozenset(bars)]
 
 
 def test_forgetting_a_clock_that_is_not_there_says_so(location: Location) -> None:
