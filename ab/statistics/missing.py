@@ -45,10 +45,12 @@ def missing_shares(rows: Iterable[OutcomeRow], *, seed: str) -> MissingShares | 
     for row in rows:
         if row.state is not OutcomeState.LATE:
             days[row.user_id, row.arm].append(row.state is OutcomeState.MISSING)
-    shares = np.array([np.mean(one) for one in days.values()])
+    shares = np.array([sum(one) / len(one) for one in days.values()])
     treated = np.array([arm is Arm.RL for _, arm in days], dtype=np.bool_)
     if not treated.any() or treated.all():
         return None
+    if not shares.any():
+        return MissingShares(policy=0.0, rule=0.0, p_value=1.0, differs=False)
     users = tuple(user_id for user_id, _ in days)
     p_value = _p_value(shares, treated, users, seed)
     return MissingShares(

@@ -35,6 +35,13 @@ def test_an_arm_that_never_tells_differs_from_one_that_always_does_however_few_t
     assert (found.policy, found.rule, found.differs) == (of_policy, of_rule, True)
 
 
+@pytest.mark.parametrize(("policy", "rule"), [(1, 1), (1, 4), (50, 50)])
+def test_where_all_is_known_nothing_differs_however_few_the_users(policy: int, rule: int) -> None:
+    found = missing_shares(rows([0.0] * policy, [0.0] * rule), seed="s")
+    assert found is not None
+    assert (found.policy, found.rule, found.p_value, found.differs) == (0.0, 0.0, 1.0, False)
+
+
 def test_losses_that_are_kept_silent_are_found() -> None:
     chance = np.random.default_rng(1)
     silent = [float(share) for share in (chance.normal(-10.0, 100.0, (50, 30)) < -60.0).mean(axis=1)]
