@@ -35,12 +35,15 @@ def test_preparing_again_changes_nothing(location: Location) -> None:
     run(location, "UPDATE secrets SET value = '2' WHERE name = 'a'")
 
 
-def test_orders_and_fills_from_before_their_market_time_was_kept_stay_and_do_not_know_it(location: Location) -> None:
+@pytest.mark.parametrize("before", ["d011281356e1", "7b2c90d4e6af"])
+def test_orders_and_fills_of_an_earlier_version_stay_and_do_not_know_what_it_did_not_keep(
+    location: Location, before: str
+) -> None:
     known = ", ".join(f"'{value}'" for value in ("rl-1", "amy", "BTC", "paper", "rl"))
     order = """client_order_id, user_id, symbol, mode, arm, decision_id, side, quantity, reference_price, reduces,
         state, working, created_at, boot, deadline_monotonic, deadline_at, epoch, venue, filled_quantity, told_fee"""
     fill = "client_order_id, user_id, symbol, mode, arm, side, quantity, price, fee, realized, at"
-    in_transaction(location, lambda connection: command.downgrade(alembic_config(connection), "d011281356e1"))
+    in_transaction(location, lambda connection: command.downgrade(alembic_config(connection), before))
     run(
         location,
         f"""INSERT INTO orders ({order}) VALUES ({known}, '1', 'BUY', '3', '100', false, 'filled', false, 1.5, 'boot',
